@@ -1,0 +1,44 @@
+-- The ledger: what counts, as additive postings. A correction is a posting of -1 for the old facts and one of +1 for the
+-- new. The roll-ups are projections: same part, same commit as the postings, so they cannot drift from them.
+CREATE TABLE dossier_postings
+(
+    dossier_id String COMMENT 'Number of the dossier',
+    sign Int32 COMMENT '1: these facts count from now on; -1: they count no longer. A healing may need more',
+    unit_code LowCardinality(String) COMMENT 'Administrative unit it counts for: the processing unit, else the receiving one',
+    source LowCardinality(String) COMMENT 'System whose event decided the life of the dossier; sample: synthetic data',
+    procedure_code LowCardinality(String) COMMENT 'Administrative procedure; empty: not known',
+    sector_code LowCardinality(String) COMMENT 'Sector as the source gives it; the catalogue goes before it when reading',
+    channel LowCardinality(String) COMMENT 'ONLINE, COUNTER or POSTAL; empty: not known',
+    service_level LowCardinality(String) COMMENT 'FULL, PARTIAL or INFORMATION; empty: not known',
+    received_on Date COMMENT 'Day of reception at +07:00',
+    due_on Date COMMENT 'Day of the due date in force at +07:00; 1970-01-01: none',
+    settled_on Date COMMENT 'Day of settlement at +07:00; 1970-01-01: not settled',
+    compared_on Date COMMENT 'Day of settlement less the supplement pause at +07:00, compared with due_on; 1970-01-01: not settled',
+    returned_on Date COMMENT 'Day on which the result was handed over at +07:00; 1970-01-01: not yet',
+    supplement_requests Int32 COMMENT 'Supplements asked for in total',
+    fee_due Bool COMMENT 'A fee is due',
+    paid_online Bool COMMENT 'The fee was paid online',
+    digital_result Bool COMMENT 'The result was issued electronically',
+    digitised Bool COMMENT 'Papers and result are digitised',
+    data_reused Bool COMMENT 'Digitised data were used again',
+    facts UInt64 COMMENT 'Hash of all facts of the row: what a posting reverses',
+    batch LowCardinality(String) COMMENT 'Batch of events that caused the posting',
+    posted_at DateTime64(3, 'UTC') COMMENT 'ingested_at of that batch, kept by a rebuild: figures as known at a past moment',
+    slot UInt32 MATERIALIZED toUInt32OrZero(splitByChar('-', dossier_id)[2]) COMMENT 'yymmdd inside the dossier number, 0 where there is none',
+    PROJECTION received
+    (
+        SELECT unit_code, received_on, source, channel, service_level, sum(sign)
+        GROUP BY unit_code, received_on, source, channel, service_level
+    ),
+    PROJECTION settled
+    (
+        SELECT unit_code, settled_on, source, channel, service_level, sum(sign),
+            sumIf(sign, compared_on < due_on),
+            sumIf(sign, compared_on > due_on AND due_on != toDate(0))
+        GROUP BY unit_code, settled_on, source, channel, service_level
+    )
+)
+ENGINE = MergeTree
+ORDER BY (slot, dossier_id)
+SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000
+COMMENT 'The ledger: one row is a posting. Per dossier and facts the signs sum to 0 or 1; rates are sums of signs'

@@ -1,0 +1,1 @@
+DROP TABLE unit_on_day

@@ -1,0 +1,40 @@
+-- Sectors are resolved when reading: the catalogue's sector of the procedure goes before the one the event carried, and a
+-- corrected catalogue corrects all figures. No roll-up holds procedures (that would be nearly a row per dossier).
+CREATE VIEW rates_by_sector AS
+SELECT at_code AS unit_code, at_valid_from AS unit_valid_from, any(name) AS unit_name,
+    at_sector AS sector_code, any(sector) AS sector_name,
+    sum(n_received) AS received, sum(n_online) AS received_online, if(received = 0, NULL, received_online / received) AS online_rate,
+    sum(n_settled) AS settled, sum(n_early) AS settled_early, settled - settled_early - settled_late AS settled_on_time,
+    sum(n_late) AS settled_late, if(settled = 0, NULL, (settled_early + settled_on_time) / settled) AS on_time_rate,
+    arraySort(groupArrayIf(source, n_received != 0 OR n_settled != 0)) AS sources
+FROM
+(
+    SELECT
+    multiIf({tier:String} = 'commune', u.commune_code, {tier:String} = 'district', u.district_code, {tier:String} = 'province', u.province_code, 'VN') AS at_code,
+    multiIf({tier:String} = 'commune', u.commune_valid_from, {tier:String} = 'district', u.district_valid_from, {tier:String} = 'province', u.province_valid_from, toDate(0)) AS at_valid_from,
+        any(multiIf({tier:String} = 'commune', u.commune_name, {tier:String} = 'district', u.district_name, {tier:String} = 'province', u.province_name, 'Việt Nam')) AS name, if(p.sector_code != '', p.sector_code, f.sector_code) AS at_sector, any(s.name_vi) AS sector, f.source AS source,
+        sum(f.received) AS n_received, sum(f.received_online) AS n_online, sum(f.settled) AS n_settled, sum(f.early) AS n_early, sum(f.late) AS n_late
+    FROM
+    (
+        SELECT unit_code, received_on AS day, source, procedure_code, sector_code,
+            sum(sign) AS received, sumIf(sign, channel = 'ONLINE') AS received_online, toInt64(0) AS settled, toInt64(0) AS early, toInt64(0) AS late
+        FROM dossier_postings
+        WHERE received_on BETWEEN {from:Date} AND {to:Date}
+        GROUP BY unit_code, received_on, source, procedure_code, sector_code
+        UNION ALL
+        SELECT unit_code, settled_on AS day, source, procedure_code, sector_code,
+            toInt64(0), toInt64(0), sum(sign), sumIf(sign, compared_on < due_on), sumIf(sign, compared_on > due_on AND due_on != toDate(0))
+        FROM dossier_postings
+        WHERE settled_on BETWEEN {from:Date} AND {to:Date} AND settled_on != toDate(0)
+        GROUP BY unit_code, settled_on, source, procedure_code, sector_code
+    ) AS f
+    ASOF LEFT JOIN unit_on_day AS u ON f.unit_code = u.unit_code AND f.day >= u.from_day
+    LEFT ANY JOIN procedures AS p ON f.procedure_code = p.procedure_code
+    LEFT ANY JOIN sectors AS s ON if(p.sector_code != '', p.sector_code, f.sector_code) = s.sector_code
+    WHERE at_code != '' AND throwIf({tier:String} NOT IN ('commune', 'district', 'province', 'country'), 'tier must be commune, district, province or country') = 0
+    GROUP BY at_code, at_valid_from, at_sector, f.source
+)
+GROUP BY at_code, at_valid_from, at_sector
+HAVING received != 0 OR received_online != 0 OR settled != 0 OR settled_early != 0 OR settled_late != 0
+SETTINGS join_use_nulls = 0
+COMMENT 'rates_by_sector(from=, to=, tier=): rates per unit and sector over any period; sector_code and sector_name are empty where none is known'

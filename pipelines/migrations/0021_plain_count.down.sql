@@ -1,0 +1,1 @@
+DROP VIEW plain_count
