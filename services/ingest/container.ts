@@ -1,0 +1,87 @@
+/**
+ * A batch as an Avro object container file: what ClickHouse reads with `FORMAT Avro`, matching columns by name.
+ * Every row is the event as the door accepted it (canonical bytes, whatever the producer's encoder did), followed by where it
+ * came from and what it says. https://avro.apache.org/docs/1.12.0/specification/#object-container-files
+ */
+import type { AvroSchema } from '../../schemas/avro.ts'
+import { avroType } from '../../schemas/avro.ts'
+import { type DossierEvent, NULLABLE_FIELDS } from '../../schemas/dossier-event/event.ts'
+import { schemaFile } from '../../schemas/registry.ts'
+import type { GoodRow } from './classify.ts'
+
+/** The part that differs from row to row, and the part that is the same for the whole batch. */
+const ROW_FIELDS = [
+  { name: 'says', type: 'long' },
+  { name: 'partition', type: 'int' },
+  { name: 'offset', type: 'long' },
+]
+const BATCH_FIELDS = [
+  { name: 'topic', type: 'string' },
+  { name: 'batch', type: 'string' },
+  { name: 'batch_rows', type: 'long' },
+  { name: 'ingested_at', type: { type: 'long', logicalType: 'timestamp-millis' } },
+]
+const EVENT_SCHEMA = schemaFile('dossier-event/v1.avsc') as unknown as { fields: { name: string }[] }
+const STORED_SCHEMA = { ...EVENT_SCHEMA, name: 'StoredEvent', fields: [...EVENT_SCHEMA.fields, ...ROW_FIELDS, ...BATCH_FIELDS] }
+
+const eventType = avroType(EVENT_SCHEMA as unknown as AvroSchema)
+const rowType = avroType({ type: 'record', name: 'Row', fields: ROW_FIELDS } as AvroSchema)
+const batchType = avroType({ type: 'record', name: 'Batch', fields: BATCH_FIELDS } as AvroSchema)
+const longType = avroType('long')
+
+/** The columns a container fills, in order. */
+export const STORED_COLUMNS: readonly string[] = STORED_SCHEMA.fields.map(field => field.name)
+
+export interface BatchFacts {
+  topic: string
+  batch: string
+  ingested_at_ms: number
+}
+
+const SYNC = Buffer.from('motcua container')
+const HEADER = Buffer.concat([
+  Buffer.from('Obj\x01'),
+  avroType({ type: 'map', values: 'bytes' } as AvroSchema).toBuffer({
+    'avro.schema': Buffer.from(JSON.stringify(STORED_SCHEMA)),
+    'avro.codec': Buffer.from('null'),
+  }),
+  SYNC,
+])
+
+/** Types that decide the life of a dossier; the others are steps (contract, Life). */
+const LIFE: ReadonlySet<string> = new Set(['SUBMITTED', 'RECEIVED', 'NOT_ACCEPTED', 'SETTLED', 'RETURNED', 'WITHDRAWN', 'STOPPED', 'CORRECTED', 'VOIDED'])
+const LIFE_BIT = 2 ** NULLABLE_FIELDS.length
+
+/** Which fields an event speaks of: bit k for the k-th nullable field, set or cleared; the last bit for the life. */
+export function saysOf(event: DossierEvent): number {
+  let says = LIFE.has(event.event_type) ? LIFE_BIT : 0
+  for (let bit = 0; bit < NULLABLE_FIELDS.length; bit++)
+    if (event[NULLABLE_FIELDS[bit] as keyof DossierEvent] !== null) says += 2 ** bit
+  for (const name of event.cleared) says |= 2 ** NULLABLE_FIELDS.indexOf(name as never)
+  return says
+}
+
+const ROW_BYTES_GUESS = 320
+
+/** The container of a batch. Rows must have passed the door. */
+export function containerOf(rows: readonly GoodRow[], facts: BatchFacts): Buffer {
+  const tail = batchType.toBuffer({ ...facts, batch_rows: BigInt(rows.length), ingested_at: facts.ingested_at_ms })
+  let block = Buffer.allocUnsafe(rows.length * ROW_BYTES_GUESS)
+  let at = 0
+  for (const { event, partition, offset } of rows) {
+    const row = { says: BigInt(saysOf(event)), partition, offset }
+    // avsc answers a negative position where the buffer is too small.
+    for (;;) {
+      const afterEvent = eventType.encode(event, block, at)
+      const afterRow = afterEvent < 0 ? afterEvent : rowType.encode(row, block, afterEvent)
+      if (afterRow >= 0 && afterRow + tail.length <= block.length) {
+        at = afterRow + tail.copy(block, afterRow)
+        break
+      }
+      const larger = Buffer.allocUnsafe(block.length * 2)
+      block.copy(larger, 0, 0, at)
+      block = larger
+    }
+  }
+  return Buffer.concat([HEADER, longType.toBuffer(BigInt(rows.length)), longType.toBuffer(BigInt(at)), block.subarray(0, at), SYNC])
+}

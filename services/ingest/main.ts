@@ -1,0 +1,38 @@
+/** The ingest service as a process: `node services/ingest/main.ts`. */
+import { openRegistry } from '../../schemas/registry.ts'
+import { createClickHouse } from '../common/clickhouse.ts'
+import { readConfig } from '../common/config.ts'
+import { createKafka } from '../common/kafka.ts'
+import { runService } from '../common/main.ts'
+import { createMetrics } from '../common/metrics.ts'
+import { openUnitDirectory } from '../common/units.ts'
+import { createIngest } from './app.ts'
+import { ingestConfig } from './config.ts'
+
+await runService('ingest', async (log, crash) => {
+  const config = readConfig(ingestConfig, process.env)
+  const clickhouse = createClickHouse(config, 'ingest')
+  const units = await openUnitDirectory(clickhouse, log)
+  const ingest = await createIngest({
+    config,
+    kafka: createKafka(config, 'motcua-ingest', log),
+    clickhouse,
+    registry: openRegistry(config.SCHEMA_REGISTRY_URL),
+    knownUnit: units.known,
+    metrics: createMetrics('ingest'),
+    log,
+    crash,
+  })
+  await ingest.start()
+  return {
+    http: ingest.http,
+    host: config.BIND_ADDRESS,
+    port: config.INGEST_PORT,
+    portVariable: 'INGEST_PORT',
+    stop: async () => {
+      units.stop()
+      await ingest.stop()
+      await clickhouse.close()
+    },
+  }
+})

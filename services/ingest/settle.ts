@@ -1,0 +1,73 @@
+/**
+ * What happens to a batch, in this order and no other:
+ *   1. classify every record;
+ *   2. dead letters and re-homed records are acknowledged by Kafka;
+ *   3. the good rows are acknowledged by ClickHouse, in one INSERT;
+ *   4. only then the caller commits the offsets (source.ts).
+ * A crash anywhere leaves the offsets where they were: everything is read and done again, and doing it twice changes nothing.
+ */
+import { randomBytes } from 'node:crypto'
+import type { Log } from '../common/log.ts'
+import type { Metrics } from '../common/metrics.ts'
+import type { Classify, DeadLetter, Misplaced } from './classify.ts'
+import { type Insert, isPassing } from './insert.ts'
+import type { Chunk, Outcome } from './source.ts'
+
+export interface SettleDeps {
+  classify: Classify
+  writeDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>
+  rehome: (records: readonly Misplaced[]) => Promise<void>
+  insert: Insert
+  metrics: Metrics
+  log: Log
+  now: () => number
+}
+
+const PAUSE_MS_MIN = 500
+const PAUSE_MS_MAX = 15_000
+
+export function createSettle(deps: SettleDeps) {
+  const { metrics, log, now } = deps
+  let failures = 0
+  /** Per partition the last offset whose dead letters and re-homed records are acknowledged: read again, not written again. */
+  const written = new Map<number, bigint>()
+  const unwritten = (partition: number, offset: bigint) => offset > (written.get(partition) ?? -1n)
+
+  return async function settle(chunks: readonly Chunk[]): Promise<Outcome> {
+    const classified = await deps.classify(chunks)
+    const { good } = classified
+    const dead = classified.dead.filter(({ partition, record }) => unwritten(partition, record.offset))
+    const misplaced = classified.misplaced.filter(({ partition, record }) => unwritten(partition, record.offset))
+    if (dead.length > 0) await deps.writeDeadLetters(dead)
+    if (misplaced.length > 0) await deps.rehome(misplaced)
+    for (const { partition, records } of chunks) written.set(partition, records.at(-1)?.offset ?? -1n)
+    metrics.rehomed.inc(misplaced.length)
+    for (const { refusal } of dead) metrics.dead_letters.inc({ reason: refusal.reason })
+    if (good.length > 0) {
+      const started_ms = now()
+      try {
+        await deps.insert(good, { topic: (chunks[0] as Chunk).topic, batch: batchName(started_ms), ingested_at_ms: started_ms })
+      } catch (error) {
+        if (!isPassing(error)) throw error
+        const pause_ms = Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** failures++)
+        metrics.insert_retries.inc()
+        log.warn({ err: error, rows: good.length, pause_ms }, 'ClickHouse does not take the batch; its partitions wait and it is read again')
+        return { done: false, pause_ms }
+      }
+      metrics.insert_seconds.observe((now() - started_ms) / 1000)
+      metrics.batch_rows.observe(good.length)
+      metrics.batches.inc()
+    }
+    failures = 0
+    metrics.events_ingested.inc(good.length)
+    for (const { partition, lag, records } of chunks) {
+      metrics.lag_records.set({ partition: String(partition) }, lag)
+      metrics.event_delay_seconds.set((now() - (records.at(-1)?.timestamp_ms ?? now())) / 1000)
+    }
+    return { done: true }
+  }
+}
+export type Settle = ReturnType<typeof createSettle>
+
+/** Unique, and in the order of time for whoever reads it. */
+const batchName = (now_ms: number) => `${new Date(now_ms).toISOString()}-${randomBytes(4).toString('hex')}`
