@@ -77,8 +77,9 @@ function readerFor(writer: AvroType): Reader | undefined {
     return undefined
   }
   return body => {
-    const value = readBody(writer, body)
-    if (value === undefined || (hasReplacementCharacter(value) && !writer.toBuffer(value).equals(body))) return undefined
+    const own = resolver === undefined ? READER : writer
+    const value = readBody(own, body)
+    if (value === undefined || (hasReplacementCharacter(value) && !own.toBuffer(value).equals(body))) return undefined
     return (resolver === undefined ? value : READER.fromBuffer(body, resolver)) as DossierEvent
   }
 }

@@ -1,0 +1,34 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const root = fileURLToPath(new URL('..', import.meta.url))
+
+/** Unit tests stand beside the code and need nothing; `test/` runs on the real broker and the real engine. */
+export default defineConfig({
+  root,
+  test: {
+    reporters: ['default', './test/closing-line.ts'],
+    projects: [
+      {
+        root,
+        test: {
+          name: 'unit',
+          include: ['schemas/**/*.test.ts', 'services/**/*.test.ts', 'pipelines/**/*.test.ts', 'infra/**/*.test.ts'],
+          testTimeout: 20_000,
+        },
+      },
+      {
+        root,
+        test: {
+          name: 'real',
+          include: ['test/*.test.ts'],
+          globalSetup: ['test/global-setup.ts'],
+          // One broker and one engine for all: files run one after the other, so that each sees its own figures move.
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
+      },
+    ],
+  },
+})
