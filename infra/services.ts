@@ -50,7 +50,10 @@ export async function startServices(options: ServicesOptions): Promise<Services>
       stopWaitMs: 25_000,
     })
     running.set(name, child)
-    await child.ready(async () => (await fetch(`${urlOf(name)}/health/ready`, { signal: AbortSignal.timeout(2_000) })).ok, { limitMs: READY_LIMIT_MS })
+    await child.ready(
+      async () => (await fetch(`${urlOf(name)}/health/ready`, { signal: AbortSignal.timeout(2_000) })).ok,
+      { limitMs: READY_LIMIT_MS },
+    )
     void child.exited.then(exit => {
       if (stopping) return
       const lasted = Date.now() - started
@@ -60,7 +63,9 @@ export async function startServices(options: ServicesOptions): Promise<Services>
 
   async function startAgain(name: ServiceName, how: string, failures: number): Promise<void> {
     const wait_ms = Math.min(RESTART_MS_MAX, RESTART_MS_MIN * 2 ** failures)
-    options.log(`${name} ended by itself (${how}); it starts again in ${Math.round(wait_ms / 1000)} s. Its log: ${join(options.logs, `${name}.previous.log`)}`)
+    options.log(
+      `${name} ended by itself (${how}); it starts again in ${Math.round(wait_ms / 1000)} s. Its log: ${join(options.logs, `${name}.previous.log`)}`,
+    )
     await sleep(wait_ms)
     if (stopping) return
     try {

@@ -31,7 +31,7 @@ export async function runService(name: string, start: (log: Log, crash: (error: 
     const service = await start(log, crash)
     await service.http.listen({ host: service.host, port: service.port })
     log.info(`listening on http://${service.host}:${service.port}`)
-    closeWithGrace({ delay: STOP_MS_MAX, logger: { error: text => log.error(text) } as Console }, async ({ err }) => {
+    closeWithGrace({ delay: STOP_MS_MAX, logger: false }, async ({ err }) => {
       if (err !== undefined) log.fatal({ err }, 'unhandled error')
       await service.stop?.()
       await service.http.close()

@@ -1,0 +1,100 @@
+/**
+ * Which engine session a request runs in. Without session_id: a fresh one, closed afterwards, so that nothing of one
+ * request reaches the next. With one: a session kept between requests (temporary tables, SET, USE), used by one at a time.
+ * Settings of an URL hold for one request there too: they are put back afterwards.
+ */
+import { randomUUID } from 'node:crypto'
+import { type Engine, identifier, literal, type Session, setStatement } from './engine.ts'
+import { refuse } from './errors.ts'
+import type { Request } from './request.ts'
+import type { Setting } from './statement.ts'
+import { USER_SETTINGS, type User } from './users.ts'
+
+/** A session costs about a megabyte; the longest unused one makes room. */
+const NAMED_SESSIONS_MAX = 100
+
+type Named = { session: Session; busy: boolean; expiry: NodeJS.Timeout | undefined }
+export type Lease = { session: Session; release: () => Promise<void> }
+
+export function createSessions(engine: Engine) {
+  const named = new Map<string, Named>()
+
+  /** `settings`: those of the request and those that stood in the way of FROM INFILE. */
+  async function lease(request: Request, user: User, settings: readonly Setting[]): Promise<Lease> {
+    // The analyst's sessions are read-only for good: nothing could be kept in one anyway.
+    if (request.sessionId === undefined || user === 'analyst') return fresh(request, user, settings)
+    const key = JSON.stringify([user, request.sessionId])
+    const held = named.get(key) ?? open(key, request)
+    if (held.busy) throw refuse('SESSION_IS_LOCKED', `Session ${request.sessionId} is locked by a concurrent client`)
+    held.busy = true
+    clearTimeout(held.expiry)
+    let restore: Setting[] = []
+    const release = async () => {
+      // Also lets go of a cancelled statement, which stays in system.processes until its session runs another.
+      await held.session.query(restore.length > 0 ? setStatement(restore) : 'SELECT 1')
+      held.busy = false
+      held.expiry = setTimeout(() => drop(key), request.sessionTimeoutS * 1000)
+    }
+    try {
+      restore = await valuesNow(held.session, settings)
+      await prepare(held.session, request, user, settings)
+    } catch (error) {
+      await release()
+      throw error
+    }
+    return { session: held.session, release }
+  }
+
+  async function fresh(request: Request, user: User, settings: readonly Setting[]): Promise<Lease> {
+    const session = engine.session(randomUUID())
+    try {
+      await prepare(session, request, user, settings)
+    } catch (error) {
+      await session.close()
+      throw error
+    }
+    return { session, release: () => session.close() }
+  }
+
+  function open(key: string, request: Request): Named {
+    if (request.sessionCheck) throw refuse('SESSION_NOT_FOUND', `Session ${request.sessionId} not found`)
+    const idle = [...named].find(([, one]) => !one.busy)
+    if (named.size >= NAMED_SESSIONS_MAX && idle) drop(idle[0])
+    const held = { session: engine.session(randomUUID()), busy: false, expiry: undefined }
+    named.set(key, held)
+    return held
+  }
+
+  function drop(key: string): void {
+    const held = named.get(key)
+    clearTimeout(held?.expiry)
+    named.delete(key)
+    held?.session.close()
+  }
+
+  async function close(): Promise<void> {
+    const all = [...named.values()]
+    for (const { expiry } of all) clearTimeout(expiry)
+    named.clear()
+    await Promise.all(all.map(({ session }) => session.close()))
+  }
+
+  return { lease, close }
+}
+
+async function prepare(session: Session, request: Request, user: User, settings: readonly Setting[]): Promise<void> {
+  if (request.database !== undefined) await session.query(`USE ${identifier(request.database)}`)
+  const all = [...settings, ...request.parameters, ...USER_SETTINGS[user]]
+  if (all.length > 0) await session.query(setStatement(all))
+}
+
+async function valuesNow(session: Session, settings: readonly Setting[]): Promise<Setting[]> {
+  if (settings.length === 0) return []
+  const names = settings.map(({ name }) => literal(name)).join(', ')
+  const { bytes } = await session.query(
+    `SELECT name, value FROM system.settings WHERE name IN (${names})`,
+    'JSONEachRow',
+  )
+  const lines = bytes.toString('utf8').split('\n')
+  return lines.filter(line => line !== '').map(line => JSON.parse(line))
+}

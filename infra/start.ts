@@ -1,0 +1,166 @@
+// `npm start`: everything a newcomer needs to see events become rates, in one terminal. Kafka and ClickHouse first (or the
+// ones the environment names), then topics, tables and reference data, the services, the samples, and a slow live stream.
+// Ctrl-C stops all of it; a second start goes on where the first one was.
+
+import { mkdirSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import closeWithGrace from 'close-with-grace'
+import { Command } from 'commander'
+import { prepareDatabase } from '../pipelines/prepare.ts'
+import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
+import { commonShape, ConfigError as ServiceConfigError, readConfig as readServiceConfig } from '../services/common/config.ts'
+import { createKafka, ensureTopics } from '../services/common/kafka.ts'
+import { z } from 'zod'
+import { pino } from 'pino'
+import { ConfigError, homeFolders, PROJECT, readConfig } from './config.ts'
+import { claimHome } from './home.ts'
+import { PortInUseError } from './ports.ts'
+import { type Child, describeExit, ProcessError, residentBytes, startChild } from './processes.ts'
+import { removeRuntimeData, RuntimeMissingError, startRuntime } from './runtime.ts'
+import { addressesOf, SERVICES, startServices } from './services.ts'
+
+const started_ms = Date.now()
+const say = (line = '') => process.stdout.write(`${line}\n`)
+const seconds = () => `${((Date.now() - started_ms) / 1000).toFixed(1)} s`
+const step = (line: string) => say(`  ${seconds().padStart(7)}  ${line}`)
+
+async function main(): Promise<void> {
+  const program = new Command('npm start --')
+    .description('Starts motcua: Kafka, ClickHouse, every service, and the samples. Ctrl-C stops all.')
+    .option('--fresh', 'begin anew: forget everything this home has stored')
+    .option('--no-sample', 'leave the samples out')
+    .parse()
+  const { fresh = false, sample } = program.opts<{ fresh?: boolean; sample: boolean }>()
+  const config = readConfig(process.env)
+  const folders = homeFolders(config.home)
+  mkdirSync(folders.logs, { recursive: true })
+  const release = claimHome(config.home)
+  const closing: (() => Promise<unknown>)[] = [async () => release()]
+  let stopping = false
+  const stopAll = async () => {
+    if (stopping) return
+    stopping = true
+    say('\nStopping …')
+    for (const close of closing.reverse()) await close().catch(error => say(`  ${(error as Error).message}`))
+    say('Everything has stopped.')
+  }
+  closeWithGrace({ delay: 60_000, logger: false }, async ({ err }) => {
+    if (err !== undefined) say(explain(err))
+    await stopAll()
+  })
+
+  try {
+    say('motcua')
+    if (fresh) {
+      step('forgetting what was stored')
+      await removeRuntimeData(config.home, process.env)
+      await rm(join(config.home, 'sample.json'), { force: true })
+    }
+    step('starting Kafka and ClickHouse')
+    const runtime = await startRuntime({
+      home: config.home,
+      host: config.host,
+      kafkaPort: config.ports.kafka,
+      clickhousePort: config.ports.clickhouse,
+      env: process.env,
+      log: step,
+      onExit: exit => {
+        say(`\n${exit.name} ended by itself (${describeExit(exit)}). Its log: ${folders.logs}`)
+        void stopAll().then(() => process.exit(1))
+      },
+    })
+    closing.push(() => runtime.stop())
+    step(`Kafka ${runtime.kafka.brokers.join(',')} (${runtime.kafka.how}), ClickHouse ${runtime.clickhouse.url} (${runtime.clickhouse.how})`)
+
+    const env: NodeJS.ProcessEnv = { ...process.env, ...addressesOf(runtime, config.ports), BIND_ADDRESS: config.host, MOTCUA_HOME: config.home, MOTCUA_DEMO_KEY: config.demoKey }
+    const services = readServiceConfig(z.object(commonShape), env)
+    const kafka = createKafka(services, 'motcua-start', pino({ level: 'error' }))
+    const [, prepared] = await Promise.all([ensureTopics(kafka), prepareDatabase(services)])
+    step(`topics and tables are there${prepared.migrations.length > 0 ? ` (${prepared.migrations.length} migrations applied)` : ''}${prepared.loaded.length > 0 ? ', reference data loaded' : ''}`)
+
+    const running = await startServices({ env, host: config.host, ports: config.ports, logs: folders.logs, log: line => say(`  ${line}`) })
+    closing.push(() => running.stop())
+    step(`services are ready: ${SERVICES.join(', ')}`)
+
+    let live: Child | undefined
+    if (sample) {
+      const { replaySamples, liveIsWanted } = await import('./sample/index.ts')
+      const result = await replaySamples({ config: services, home: config.home, log: step })
+      say()
+      for (const line of result.lines) say(line)
+      say()
+      if (liveIsWanted(config.home)) {
+        live = await startChild({
+          name: 'live sample',
+          command: process.execPath,
+          args: ['--disable-warning=TimeoutNegativeWarning', join(PROJECT, 'infra/sample/live.ts')],
+          env,
+          logFile: join(folders.logs, 'live-sample.log'),
+        })
+        closing.push(() => (live as Child).stop())
+      }
+    }
+
+    await printSummary({ services, urls: running.urls, runtime, memory: await running.memory(), demoKey: config.demoKey, live: live !== undefined })
+  } catch (error) {
+    say(`\n${explain(error)}`)
+    process.exitCode = 1
+    await stopAll()
+    process.exit(1)
+  }
+}
+
+interface Summary {
+  services: z.output<z.ZodObject<typeof commonShape>>
+  urls: Readonly<Record<string, string>>
+  runtime: { kafka: { pid?: number }; clickhouse: { pid?: number; url: string } }
+  memory: Partial<Record<string, number>>
+  demoKey: string
+  live: boolean
+}
+
+async function printSummary({ services, urls, runtime, memory, demoKey, live }: Summary): Promise<void> {
+  const clickhouse = createClickHouse(services, 'analyst')
+  const country = await rowsOf<{ received: number; settled: number; online_rate: number | null; on_time_rate: number | null }>(
+    clickhouse,
+    "SELECT received, settled, online_rate, on_time_rate FROM rates(from = '1990-01-01', to = '2100-01-01', tier = 'country')",
+  )
+  await clickhouse.close()
+  const percent = (rate: number | null) => (rate === null ? '–' : `${(rate * 100).toFixed(2)} %`)
+  const first = country[0]
+  if (first !== undefined)
+    say(`  Country, whole time: ${first.received} received, ${percent(first.online_rate)} online; ${first.settled} settled, ${percent(first.on_time_rate)} on time.`)
+  say(`  First rates after ${seconds()}.`)
+  const parts: [string, number | undefined][] = [
+    ['Kafka', runtime.kafka.pid === undefined ? undefined : await residentBytes(runtime.kafka.pid)],
+    ['ClickHouse', runtime.clickhouse.pid === undefined ? undefined : await residentBytes(runtime.clickhouse.pid)],
+    ...SERVICES.map(name => [name, memory[name]] as [string, number | undefined]),
+  ]
+  const known = parts.filter((part): part is [string, number] => part[1] !== undefined)
+  const total = known.reduce((sum, [, bytes]) => sum + bytes, 0)
+  say(`  Resident memory: ${Math.round(total / 2 ** 20)} MiB (${known.map(([name, bytes]) => `${name} ${Math.round(bytes / 2 ** 20)}`).join(', ')}).`)
+  say()
+  say(`  Page        ${urls['portal']}/`)
+  say(`  Rates API   ${urls['portal']}/api/rates?tier=province&from=2023-01-01&to=2023-06-30`)
+  say(`  Intake      ${urls['intake']}/v1/dossier-events   (Authorization: Bearer ${demoKey})`)
+  say(`  SQL         ${runtime.clickhouse.url}/   (user analyst, database motcua)`)
+  say(`  Kafka       ${services.KAFKA_BROKERS.join(',')}`)
+  say(`  Metrics     ${SERVICES.map(name => `${urls[name]}/metrics`).join('  ')}`)
+  say()
+  if (live) say('  A slow live stream of sample events (Phú Thọ) keeps the figures moving; npm run sample -- remove ends it.')
+  say('  Ctrl-C stops everything.')
+}
+
+/** The errors a user can do something about, in their own words; anything else with its stack. */
+function explain(error: unknown): string {
+  const told = [ConfigError, ServiceConfigError, PortInUseError, ProcessError, RuntimeMissingError]
+  if (told.some(kind => error instanceof kind)) return (error as Error).message
+  if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.message
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}
+
+await main().catch(error => {
+  say(explain(error))
+  process.exit(1)
+})
