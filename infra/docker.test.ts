@@ -34,6 +34,8 @@ beforeAll(async () => {
   await new Promise<void>(resolve => engine.listen(join(folder, 'docker.sock'), resolve))
   process.env.DOCKER_HOST = `unix://${join(folder, 'docker.sock')}`
   process.env.TESTCONTAINERS_RYUK_DISABLED = 'true'
+  // testcontainers would look for its gateway where these tests run in a container themselves
+  process.env.TESTCONTAINERS_HOST_OVERRIDE = 'localhost'
 })
 afterAll(async () => {
   engine.close()
@@ -65,6 +67,7 @@ async function answer(request: IncomingMessage): Promise<Reply> {
       MemTotal: 8e9,
     })
   if (path.startsWith('/images/') && path.endsWith('/json')) return json({ Id: 'sha256:1', Config: {} })
+  if (path.startsWith('/containers/json')) return json([])
   if (path.startsWith('/containers/create')) {
     const container = JSON.parse(body) as Created
     const name = container.Image.includes('kafka') ? 'kafka' : 'clickhouse'
@@ -74,8 +77,7 @@ async function answer(request: IncomingMessage): Promise<Reply> {
   if (path.startsWith('/containers/') && path.includes('/logs'))
     return { status: 200, body: frame('Kafka Server started\n'), type: 'application/vnd.docker.raw-stream' }
   if (path.startsWith('/containers/') && path.endsWith('/json')) return json(inspection(id))
-  if (path.startsWith('/containers/json')) return json([])
-  return { status: 204 }
+  return { status: request.method === 'PUT' ? 200 : 204 }
 }
 
 /** Docker's own framing of a log: stream, length, text. */
@@ -117,6 +119,7 @@ test('containers with pinned images, ports of this machine only, and data in vol
     env,
     log: () => {},
   })
+  starting.catch(() => {})
   // what the container would do: listen on its published ports
   await expect.poll(() => created.size, { timeout: 20_000 }).toBe(2)
   inner = createHttpServer((_, response) => response.end('Ok.\n')).listen(clickhousePort, '127.0.0.1')

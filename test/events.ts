@@ -73,6 +73,22 @@ export async function monthlyRates(clickhouse: ClickHouseClient): Promise<Record
   return Object.fromEntries(await Promise.all(rows)) as Record<(typeof TIERS)[number], RateRow[]>
 }
 
-/** Events that reached the log, redelivered ones included. */
-export const ingestedCount = async (clickhouse: ClickHouseClient, dossierIds: readonly string[]): Promise<number> =>
-  (await rowsOf<{ n: number }>(clickhouse, 'SELECT count() AS n FROM dossier_events WHERE dossier_id IN {ids:Array(String)}', { ids: dossierIds }))[0]?.n ?? 0
+/**
+ * Waits until ingest has committed everything that is in the topic now. Seeing an event in the log is not enough: it stands
+ * there a moment before it counts.
+ */
+export async function allIngested(limit_ms = 60_000): Promise<void> {
+  const admin = kafkaOfTests().admin()
+  await admin.connect()
+  try {
+    const ends = await admin.fetchTopicOffsets('dossier-events')
+    const behind = async () => {
+      const [committed] = await admin.fetchOffsets({ groupId: 'motcua-ingest', topics: ['dossier-events'] })
+      const at = new Map(committed?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]))
+      return ends.filter(({ partition, high }) => BigInt(high) > 0n && (at.get(partition) ?? -1n) < BigInt(high)).map(({ partition }) => partition)
+    }
+    await eventually(behind, partitions => partitions.length === 0, limit_ms)
+  } finally {
+    await admin.disconnect()
+  }
+}

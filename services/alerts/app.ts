@@ -12,7 +12,7 @@ import { createHttp } from '../common/http.ts'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
 import { type Alert, changesOf } from './changes.ts'
-import { observe } from './evaluate.ts'
+import { observe, readLedger } from './evaluate.ts'
 import { LAND_ONLINE, type Rule } from './rules.ts'
 
 export interface AlertsDeps {
@@ -37,7 +37,7 @@ export interface AlertsService {
 export function createAlerts(deps: AlertsDeps): AlertsService {
   const { clickhouse, producer, schema, metrics, log, rules = [LAND_ONLINE], now = Date.now } = deps
   let open: Map<string, Alert> | undefined
-  let judged_watermark_ms = 0
+  let judged_postings = -1
   let succeeded_ms = now()
   let running = false
 
@@ -49,14 +49,18 @@ export function createAlerts(deps: AlertsDeps): AlertsService {
     log.warn({ rule: change.rule, state: change.state, reason: change.reason, unit_code: change.unit_code, numerator: change.numerator, denominator: change.denominator }, change.text_vi)
   }
 
-  async function evaluateRule(rule: Rule) {
-    const observed = await observe(clickhouse, rule)
-    // Nothing new was ingested: nothing can have changed.
-    if (observed === undefined || observed.watermark_ms === judged_watermark_ms) return observed?.watermark_ms
-    const times = { watermark_ms: observed.watermark_ms, now_ms: now() }
-    for (const change of changesOf(rule, observed.observations, [...(open?.values() ?? [])], times)) await tell(change)
-    metrics.alert_evaluations.inc({ rule: rule.name, outcome: 'judged' })
-    return observed.watermark_ms
+  async function evaluateRules() {
+    const ledger = await readLedger(clickhouse)
+    // Nothing was posted since: nothing can have changed.
+    if (ledger.postings === judged_postings) return
+    open ??= await readOpen(clickhouse)
+    for (const rule of rules) {
+      const times = { watermark_ms: ledger.watermark_ms, now_ms: now() }
+      for (const change of changesOf(rule, await observe(clickhouse, rule), [...open.values()], times)) await tell(change)
+      metrics.alert_evaluations.inc({ rule: rule.name, outcome: 'judged' })
+    }
+    judged_postings = ledger.postings
+    metrics.alerts_open.set(open.size)
   }
 
   const http = createHttp({
@@ -71,11 +75,7 @@ export function createAlerts(deps: AlertsDeps): AlertsService {
       if (running) return
       running = true
       try {
-        open ??= await readOpen(clickhouse)
-        let watermark_ms = judged_watermark_ms
-        for (const rule of rules) watermark_ms = (await evaluateRule(rule)) ?? watermark_ms
-        judged_watermark_ms = watermark_ms
-        metrics.alerts_open.set(open.size)
+        await evaluateRules()
         succeeded_ms = now()
       } catch (error) {
         for (const rule of rules) metrics.alert_evaluations.inc({ rule: rule.name, outcome: 'failed' })

@@ -6,19 +6,26 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../common/clickhouse.ts'
 import { halfYears, type Observation, type Rule } from './rules.ts'
 
-export interface Observed {
-  observations: Observation[]
-  /** Everything ingested up to this moment was judged; milliseconds since 1970 UTC. */
+/** How far the ledger has come. Rows beside time: two inserts may post in another order than their times. */
+export interface Ledger {
+  postings: number
   watermark_ms: number
 }
 
-/** Undefined where nothing was ever ingested: then there is nothing to judge. */
-export async function observe(clickhouse: ClickHouseClient, rule: Rule): Promise<Observed | undefined> {
-  const [span] = await rowsOf<{ events: number; watermark_ms: number }>(
+/**
+ * Asked of the ledger and not of the log: an event stands in the log a moment before it counts, and a rule that looked in
+ * between would think it had seen it.
+ */
+export async function readLedger(clickhouse: ClickHouseClient): Promise<Ledger> {
+  const [row] = await rowsOf<Ledger>(
     clickhouse,
-    'SELECT count() AS events, toUnixTimestamp64Milli(max(ingested_at)) AS watermark_ms FROM dossier_events',
+    'SELECT count() AS postings, toUnixTimestamp64Milli(max(posted_at)) AS watermark_ms FROM dossier_postings',
   )
-  if (span === undefined || span.events === 0) return undefined
+  return row ?? { postings: 0, watermark_ms: 0 }
+}
+
+/** What a rule looks at: every province and half-year in which dossiers were received. */
+export async function observe(clickhouse: ClickHouseClient, rule: Rule): Promise<Observation[]> {
   const [days] = await rowsOf<{ first: string; last: string; received: number }>(
     clickhouse,
     'SELECT min(day) AS first, max(day) AS last, count() AS received FROM (SELECT day FROM flows WHERE received != 0)',
@@ -34,5 +41,5 @@ export async function observe(clickhouse: ClickHouseClient, rule: Rule): Promise
     )
     observations.push(...rows.map(row => ({ ...row, window_from: window.from, window_to: window.to })))
   }
-  return { observations, watermark_ms: span.watermark_ms }
+  return observations
 }

@@ -33,6 +33,8 @@ interface RowError extends Refusal {
 }
 
 const PROBLEM = 'application/problem+json'
+/** A body up to this many times too large is read and thrown away before it is refused. */
+const DRAIN_FACTOR = 8
 
 export function createIntake(deps: IntakeDeps): FastifyInstance {
   const { producer, schema, metrics, now = Date.now } = deps
@@ -48,12 +50,20 @@ export function createIntake(deps: IntakeDeps): FastifyInstance {
     url: '/v1/dossier-events',
     // Before the body is read: a stranger's gigabytes are not.
     onRequest: async (request, reply) => {
-      if (keyIsGood(request.headers.authorization, request.ip)) return
+      if (!keyIsGood(request.headers.authorization, request.ip))
+        return reply
+          .code(401)
+          .header('www-authenticate', 'Bearer')
+          .type(PROBLEM)
+          .send(problem(401, 'Unauthorized', 'Send a valid key as "Authorization: Bearer KEY".'))
+      const bytes = Number(request.headers['content-length'] ?? 0)
+      if (bytes <= deps.body_bytes_max) return
+      // A client that is still sending when the connection closes sees a broken pipe instead of the answer: hear it out.
+      if (bytes <= DRAIN_FACTOR * deps.body_bytes_max) for await (const _ of request.raw) void _
       return reply
-        .code(401)
-        .header('www-authenticate', 'Bearer')
+        .code(413)
         .type(PROBLEM)
-        .send(problem(401, 'Unauthorized', 'Send a valid key as "Authorization: Bearer KEY".'))
+        .send(problem(413, 'Content Too Large', `The body has ${bytes} bytes; at most ${deps.body_bytes_max} are taken in one request. Send it in parts.`))
     },
     handler: async (request, reply) => {
       const text = request.body instanceof Buffer ? request.body.toString('utf8') : ''

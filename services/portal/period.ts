@@ -98,3 +98,11 @@ export function periodName(period: Period, words: Words, language: Language): st
 
 /** Two days as a span, one day as itself. */
 export const daysName = (from: string, to: string): string => (from === to ? day(from) : `${day(from)} – ${day(to)}`)
+
+/** The named period of two days where there is one, else the two days themselves. */
+export function periodOfDays(from: string, to: string): Period {
+  const [year, month] = [from.slice(0, 4), Number(from.slice(5, 7))]
+  const keys = [year, `${year}-H${month <= 6 ? 1 : 2}`, `${year}-Q${Math.ceil(month / 3)}`, from.slice(0, 7)]
+  const named = keys.map(periodOf).find(period => period?.from === from && period.to === to)
+  return named ?? { kind: 'free', key: '', from, to }
+}
