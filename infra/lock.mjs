@@ -8,12 +8,22 @@ import { linkSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:
 
 let counter = 0
 
+/** A zombie is dead: in a container whose first process does not collect them, they stay for ever. */
 export function isAlive(pid) {
   try {
     process.kill(pid, 0)
-    return true
   } catch (error) {
     return error.code === 'EPERM'
+  }
+  return !isZombie(pid)
+}
+
+function isZombie(pid) {
+  try {
+    // `pid (name) state …`, and a name may hold anything
+    return /\) [ZX] [^)]*$/.test(readFileSync(`/proc/${pid}/stat`, 'latin1'))
+  } catch {
+    return false
   }
 }
 

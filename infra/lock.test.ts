@@ -1,10 +1,10 @@
-import { fork } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { lock, lockHolder, tryLock } from './lock.mjs'
+import { isAlive, lock, lockHolder, tryLock } from './lock.mjs'
 
 let folder: string
 beforeAll(async () => {
@@ -61,4 +61,13 @@ test('of several processes that meet a stale lock, one at a time has it', async 
   await Promise.all(Array.from({ length: 5 }, () => new Promise(resolve => fork(runner).once('exit', resolve))))
   const { readFile } = await import('node:fs/promises')
   expect(await readFile(log, 'utf8')).toBe('in out '.repeat(5))
+})
+
+test.skipIf(process.platform !== 'linux')('a zombie is not alive', async () => {
+  // a parent that never collects its child
+  const parent = spawn('sh', ['-c', 'sh -c "echo \\$\\$" & exec sleep 30'], { stdio: ['ignore', 'pipe', 'ignore'] })
+  const pid = await new Promise<number>(resolve => parent.stdout.once('data', data => resolve(Number(String(data)))))
+  await expect.poll(() => isAlive(pid)).toBe(false)
+  expect(() => process.kill(pid, 0)).not.toThrow()
+  parent.kill()
 })

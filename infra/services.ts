@@ -28,6 +28,8 @@ export interface Services {
   stop(): Promise<void>
 }
 
+/** Bounded work needs a bounded heap; without it V8 puts off collecting until memory is gone. */
+const HEAP_MIB_MAX = 256
 const READY_LIMIT_MS = 60_000
 const RESTART_MS_MIN = 1_000
 const RESTART_MS_MAX = 30_000
@@ -44,7 +46,7 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     const child = await startChild({
       name,
       command: process.execPath,
-      args: ['--disable-warning=TimeoutNegativeWarning', join(PROJECT, 'services', name, 'main.ts')],
+      args: ['--disable-warning=TimeoutNegativeWarning', `--max-old-space-size=${HEAP_MIB_MAX}`, join(PROJECT, 'services', name, 'main.ts')],
       env: options.env,
       logFile: join(options.logs, `${name}.log`),
       stopWaitMs: 25_000,

@@ -7,17 +7,21 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import closeWithGrace from 'close-with-grace'
 import { Command } from 'commander'
+import { pino } from 'pino'
+import { z } from 'zod'
 import { prepareDatabase } from '../pipelines/prepare.ts'
 import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
-import { commonShape, ConfigError as ServiceConfigError, readConfig as readServiceConfig } from '../services/common/config.ts'
+import {
+  commonShape,
+  readConfig as readServiceConfig,
+  ConfigError as ServiceConfigError,
+} from '../services/common/config.ts'
 import { createKafka, ensureTopics } from '../services/common/kafka.ts'
-import { z } from 'zod'
-import { pino } from 'pino'
 import { ConfigError, homeFolders, PROJECT, readConfig } from './config.ts'
 import { claimHome } from './home.ts'
 import { PortInUseError } from './ports.ts'
 import { type Child, describeExit, ProcessError, residentBytes, startChild } from './processes.ts'
-import { removeRuntimeData, RuntimeMissingError, startRuntime } from './runtime.ts'
+import { RuntimeMissingError, removeRuntimeData, startRuntime } from './runtime.ts'
 import { addressesOf, SERVICES, startServices } from './services.ts'
 
 const started_ms = Date.now()
@@ -71,15 +75,31 @@ async function main(): Promise<void> {
       },
     })
     closing.push(() => runtime.stop())
-    step(`Kafka ${runtime.kafka.brokers.join(',')} (${runtime.kafka.how}), ClickHouse ${runtime.clickhouse.url} (${runtime.clickhouse.how})`)
+    step(
+      `Kafka ${runtime.kafka.brokers.join(',')} (${runtime.kafka.how}), ClickHouse ${runtime.clickhouse.url} (${runtime.clickhouse.how})`,
+    )
 
-    const env: NodeJS.ProcessEnv = { ...process.env, ...addressesOf(runtime, config.ports), BIND_ADDRESS: config.host, MOTCUA_HOME: config.home, MOTCUA_DEMO_KEY: config.demoKey }
+    const env: NodeJS.ProcessEnv = {
+      ...process.env,
+      ...addressesOf(runtime, config.ports),
+      BIND_ADDRESS: config.host,
+      MOTCUA_HOME: config.home,
+      MOTCUA_DEMO_KEY: config.demoKey,
+    }
     const services = readServiceConfig(z.object(commonShape), env)
     const kafka = createKafka(services, 'motcua-start', pino({ level: 'error' }))
     const [, prepared] = await Promise.all([ensureTopics(kafka), prepareDatabase(services)])
-    step(`topics and tables are there${prepared.migrations.length > 0 ? ` (${prepared.migrations.length} migrations applied)` : ''}${prepared.loaded.length > 0 ? ', reference data loaded' : ''}`)
+    step(
+      `topics and tables are there${prepared.migrations.length > 0 ? ` (${prepared.migrations.length} migrations applied)` : ''}${prepared.loaded.length > 0 ? ', reference data loaded' : ''}`,
+    )
 
-    const running = await startServices({ env, host: config.host, ports: config.ports, logs: folders.logs, log: line => say(`  ${line}`) })
+    const running = await startServices({
+      env,
+      host: config.host,
+      ports: config.ports,
+      logs: folders.logs,
+      log: line => say(`  ${line}`),
+    })
     closing.push(() => running.stop())
     step(`services are ready: ${SERVICES.join(', ')}`)
 
@@ -102,7 +122,14 @@ async function main(): Promise<void> {
       }
     }
 
-    await printSummary({ services, urls: running.urls, runtime, memory: await running.memory(), demoKey: config.demoKey, live: live !== undefined })
+    await printSummary({
+      services,
+      urls: running.urls,
+      runtime,
+      memory: await running.memory(),
+      demoKey: config.demoKey,
+      live: live !== undefined,
+    })
   } catch (error) {
     say(`\n${explain(error)}`)
     process.exitCode = 1
@@ -122,7 +149,12 @@ interface Summary {
 
 async function printSummary({ services, urls, runtime, memory, demoKey, live }: Summary): Promise<void> {
   const clickhouse = createClickHouse(services, 'analyst')
-  const country = await rowsOf<{ received: number; settled: number; online_rate: number | null; on_time_rate: number | null }>(
+  const country = await rowsOf<{
+    received: number
+    settled: number
+    online_rate: number | null
+    on_time_rate: number | null
+  }>(
     clickhouse,
     "SELECT received, settled, online_rate, on_time_rate FROM rates(from = '1990-01-01', to = '2100-01-01', tier = 'country')",
   )
@@ -130,7 +162,9 @@ async function printSummary({ services, urls, runtime, memory, demoKey, live }: 
   const percent = (rate: number | null) => (rate === null ? '–' : `${(rate * 100).toFixed(2)} %`)
   const first = country[0]
   if (first !== undefined)
-    say(`  Country, whole time: ${first.received} received, ${percent(first.online_rate)} online; ${first.settled} settled, ${percent(first.on_time_rate)} on time.`)
+    say(
+      `  Country, whole time: ${first.received} received, ${percent(first.online_rate)} online; ${first.settled} settled, ${percent(first.on_time_rate)} on time.`,
+    )
   say(`  First rates after ${seconds()}.`)
   const parts: [string, number | undefined][] = [
     ['Kafka', runtime.kafka.pid === undefined ? undefined : await residentBytes(runtime.kafka.pid)],
@@ -139,16 +173,19 @@ async function printSummary({ services, urls, runtime, memory, demoKey, live }: 
   ]
   const known = parts.filter((part): part is [string, number] => part[1] !== undefined)
   const total = known.reduce((sum, [, bytes]) => sum + bytes, 0)
-  say(`  Resident memory: ${Math.round(total / 2 ** 20)} MiB (${known.map(([name, bytes]) => `${name} ${Math.round(bytes / 2 ** 20)}`).join(', ')}).`)
+  say(
+    `  Resident memory: ${Math.round(total / 2 ** 20)} MiB (${known.map(([name, bytes]) => `${name} ${Math.round(bytes / 2 ** 20)}`).join(', ')}).`,
+  )
   say()
-  say(`  Page        ${urls['portal']}/`)
-  say(`  Rates API   ${urls['portal']}/api/rates?tier=province&from=2023-01-01&to=2023-06-30`)
-  say(`  Intake      ${urls['intake']}/v1/dossier-events   (Authorization: Bearer ${demoKey})`)
+  say(`  Page        ${urls.portal}/`)
+  say(`  Rates API   ${urls.portal}/api/rates?tier=province&from=2023-01-01&to=2023-06-30`)
+  say(`  Intake      ${urls.intake}/v1/dossier-events   (Authorization: Bearer ${demoKey})`)
   say(`  SQL         ${runtime.clickhouse.url}/   (user analyst, database motcua)`)
   say(`  Kafka       ${services.KAFKA_BROKERS.join(',')}`)
   say(`  Metrics     ${SERVICES.map(name => `${urls[name]}/metrics`).join('  ')}`)
   say()
-  if (live) say('  A slow live stream of sample events (Phú Thọ) keeps the figures moving; npm run sample -- remove ends it.')
+  if (live)
+    say('  A slow live stream of sample events (Phú Thọ) keeps the figures moving; npm run sample -- remove ends it.')
   say('  Ctrl-C stops everything.')
 }
 

@@ -18,7 +18,7 @@ export interface Chunk {
   figures: Figures
 }
 
-const CHUNK_DOSSIERS = 10_000
+const CHUNK_DOSSIERS = 4_000
 const CORRECTED = 0.065
 const TWICE = 0.25
 const REINSTATED = 0.003

@@ -2,7 +2,7 @@
  * The HTTP server every service starts from: health, metrics, errors as RFC 9457 problem+json, explicit time-outs.
  * `app.ts` of a service adds its routes and never listens; `main.ts` listens.
  */
-import Fastify, { type FastifyInstance, type FastifyServerOptions } from 'fastify'
+import Fastify, { type FastifyInstance, type FastifyServerOptions, LogController } from 'fastify'
 import type { Log } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -31,7 +31,8 @@ export const problem = (status: number, title: string, detail: string, more: Rec
 export function createHttp(deps: HttpDeps): FastifyInstance {
   const app: FastifyInstance = Fastify({
     loggerInstance: deps.log as never,
-    disableRequestLogging: true,
+    // Normal operation logs little; what failed is logged by the error handler.
+    logController: new LogController({ disableRequestLogging: true }),
     requestTimeout: 60_000,
     connectionTimeout: 65_000,
     forceCloseConnections: true,

@@ -136,7 +136,7 @@ const CALENDAR_FRESH_MS = 3_000
 const SAMPLES_FRESH_MS = 15_000
 const UNITS_FRESH_MS = 60_000
 const EVENTS_MAX = 12
-const DEAD_LETTERS_MAX = 8
+const DEAD_LETTERS_MAX = 5
 const ALERTS_MAX = 50
 
 /** Read from every session, never inherited: a view computes with the settings of whoever reads it. */

@@ -6,9 +6,24 @@ import { Lexer } from './lexer.ts'
 import { latin1 } from './request.ts'
 import { parseStatement } from './statement.ts'
 
-const guard = createGuard(['file', 'url', 's3', 'remote', 'executable', 'numbers', 'values', 'view', 'merge', 'brandNew'])
+const guard = createGuard([
+  'file',
+  'url',
+  's3',
+  'remote',
+  'executable',
+  'numbers',
+  'values',
+  'view',
+  'merge',
+  'brandNew',
+])
 const tokens = (sql: string) => new Lexer(latin1(sql)).rest().map(token => `${token.kind}:${token.value}`)
-const judge = (user: 'default' | 'ingest' | 'analyst', sql: string, settings: Array<{ name: string; value: string }> = []) => {
+const judge = (
+  user: 'default' | 'ingest' | 'analyst',
+  sql: string,
+  settings: Array<{ name: string; value: string }> = [],
+) => {
   try {
     guard(user, parseStatement(latin1(sql)), settings)
     return 'allowed'
@@ -27,7 +42,10 @@ describe('lexer', () => {
     ['1 /* 2 /* 3 */ 4', ['number:1']],
     ["$tag$ it's ; $tag$ 1", ["string: it's ; ", 'number:1']],
     ['$$ a $$', ['string: a ']],
-    ['a.b.1 1.5e-3 0xFFp2 1_000', ['word:a', 'punct:.', 'word:b', 'punct:.', 'number:1', 'number:1.5e-3', 'number:0xFFp2', 'number:1_000']],
+    [
+      'a.b.1 1.5e-3 0xFFp2 1_000',
+      ['word:a', 'punct:.', 'word:b', 'punct:.', 'number:1', 'number:1.5e-3', 'number:0xFFp2', 'number:1_000'],
+    ],
     ["x'6162'", ['string:ab']],
     ['‘a;b’ “file”', ['string:a;b', 'quoted:file']],
     ['SELECT\u00A01', ['word:SELECT', 'number:1']],
@@ -48,12 +66,24 @@ describe('statement', () => {
   test.each([
     ['INSERT INTO t FORMAT JSONEachRow\n{"a":1}', 'INSERT INTO t ', 'JSONEachRow', '{"a":1}', []],
     ['insert into t (a, `b)`) values (1), (2)', 'insert into t (a, `b)`) ', 'Values', '(1), (2)', []],
-    ["INSERT INTO t (a) SETTINGS x=1, y = 's', z=-2 FORMAT CSV 1;2", 'INSERT INTO t (a) ', 'CSV', '1;2', ['x=1', 'y=s', 'z=-2']],
+    [
+      "INSERT INTO t (a) SETTINGS x=1, y = 's', z=-2 FORMAT CSV 1;2",
+      'INSERT INTO t (a) ',
+      'CSV',
+      '1;2',
+      ['x=1', 'y=s', 'z=-2'],
+    ],
     ['INSERT INTO db.format FORMAT TSV\r\n1\n', 'INSERT INTO db.format ', 'TSV', '1\n', []],
     ['INSERT INTO TABLE values VALUES(1)', 'INSERT INTO TABLE values ', 'Values', '(1)', []],
     ['INSERT INTO t FORMAT CSV SETTINGS a=1\n1', 'INSERT INTO t ', 'CSV', '1', ['a=1']],
     ['INSERT INTO t (* EXCEPT(a)) FORMAT RowBinary\n\n\0', 'INSERT INTO t (* EXCEPT(a)) ', 'RowBinary', '\n\0', []],
-    ['INSERT /* FORMAT x */ INTO t -- VALUES\n FORMAT TSV\n', 'INSERT /* FORMAT x */ INTO t -- VALUES\n ', 'TSV', '', []],
+    [
+      'INSERT /* FORMAT x */ INTO t -- VALUES\n FORMAT TSV\n',
+      'INSERT /* FORMAT x */ INTO t -- VALUES\n ',
+      'TSV',
+      '',
+      [],
+    ],
   ])('rows of %j', (text, target, format, data, settings) => {
     const { insert } = parseStatement(text)
     expect(insert).toMatchObject({ target, format })

@@ -21,6 +21,7 @@ const SPACE =
 const LINE_COMMENT = /(?:--|\/\/|#[ !])[^\n]*/y
 const NUMBER =
   /0[xX][0-9a-fA-F][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]+)?|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?/y
+const DIGITS = /[0-9]+/y
 const WORD = /[A-Za-z0-9_$]+/y
 const HEX_STRING = /[xXbB]'[0-9a-fA-F]*'/y
 const HEREDOC = /\$[^$]*\$/y
@@ -45,6 +46,8 @@ const ESCAPES: Readonly<Record<string, string>> = {
 export class Lexer {
   readonly text: string
   position = 0
+  /** What a dot means, and a number after one (`t.1.2`), depends on it. */
+  #previous: Token | undefined
 
   constructor(text: string) {
     this.text = text
@@ -57,6 +60,7 @@ export class Lexer {
     const start = this.position
     const token = this.#read(start)
     this.position = token.end
+    this.#previous = token
     return token
   }
 
@@ -92,8 +96,11 @@ export class Lexer {
     if (unicode) return unicode
     const hex = this.#match(HEX_STRING, start)
     if (hex) return this.#token('string', start, hex, decodeHex(this.text.slice(start, hex)))
+    const { kind, value } = this.#previous ?? {}
+    const name = kind === 'word' || kind === 'quoted' || kind === 'number' || value === ')' || value === ']'
+    if (char === '.' && name) return this.#token('punct', start, start + 1)
     const word = this.#match(WORD, start)
-    const number = this.#match(NUMBER, start)
+    const number = this.#match(kind === 'punct' && value === '.' ? DIGITS : NUMBER, start)
     if (word && (!number || word > number)) return this.#token('word', start, word)
     if (number) return this.#token('number', start, number)
     const operator = this.#match(OPERATOR, start)

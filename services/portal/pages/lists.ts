@@ -34,7 +34,7 @@ function alertItem(alert: AlertRow, view: PageView): Html {
     <p>${language === 'vi' ? alert.text_vi : alert.text_en}</p>
     !${value}
     <p class="facts">!${alert.threshold === null ? '' : html`${words.alert_threshold(threshold(alert.threshold, language))} · `}${periodName(period, words, language)} · <time datetime="${machineTime(alert.changed_at_ms)}">${words.alert_since(moment(alert.changed_at_ms))}</time></p>
-    !${unit === undefined ? '' : html`<p><a href="${hrefOf(state, { unit, period })}">${words.alert_see}<span class="sr">: ${unitName(unit, words)}, ${periodName(period, words, language)}</span></a></p>`}
+    !${unit === undefined ? '' : html`<p class="see"><a href="${hrefOf(state, { unit, period })}">${words.alert_see}<span class="sr">: ${unitName(unit, words)}, ${periodName(period, words, language)}</span></a></p>`}
   </li>`
 }
 
@@ -47,7 +47,7 @@ function hasSample(alert: AlertRow, { from, to }: { from: string; to: string }, 
 export function eventsList(view: PageView): Html {
   const words = wordsOf(view)
   const head = (text: string) => html`<th scope="col" role="columnheader">${text}</th>`
-  return html`<section class="panel wide" aria-labelledby="events-title">
+  return html`<section class="panel" aria-labelledby="events-title">
     <h3 id="events-title">${words.events}</h3>
     <p class="hint">${words.events_hint}</p>
     !${

@@ -7,7 +7,7 @@ import { hasEnded } from '../units.ts'
 import { alertsList, deadLettersList, eventsList } from './lists.ts'
 import { sampleNotice } from './notice.ts'
 import { keyFigures, partsTable } from './rates.ts'
-import { type Html, type PageView, unitName, vietnamese, wordsOf } from './view.ts'
+import { type Html, type PageView, placeName, unitName, vietnamese, wordsOf } from './view.ts'
 
 export function liveFragment(view: PageView): Html {
   return html`!${statusLine(view)}
@@ -17,8 +17,11 @@ export function liveFragment(view: PageView): Html {
   !${sampleNotice(view)}
   <div class="columns">
     <div class="column-main">!${partsTable(view)}</div>
-    <div class="column-side">!${alertsList(view)}!${deadLettersList(view)}</div>
-    !${eventsList(view)}
+    <div class="column-side">!${alertsList(view)}</div>
+  </div>
+  <div class="columns">
+    <div class="column-main">!${eventsList(view)}</div>
+    <div class="column-side">!${deadLettersList(view)}</div>
   </div>`
 }
 
@@ -44,12 +47,14 @@ function breadcrumb(view: PageView): Html {
 
 function heading(view: PageView): Html {
   const words = wordsOf(view)
-  const { state, calendar } = view
+  const { state, calendar, units } = view
   const { unit, period } = state
   const days = period.kind === 'whole' ? (calendar.first === '' ? '' : daysName(calendar.first, calendar.last)) : daysName(period.from, period.to)
   const name = periodName(period, words, state.language)
   const when = days === '' || days === name ? name : `${name} (${days})`
   const facts = [unit === undefined ? '' : words.unit_code(unit.code), when].filter(fact => fact !== '').join(' · ')
   const ended = unit !== undefined && hasEnded(unit) ? html`<p class="ended-note">${words.ended_note(day(unit.valid_to))}</p>` : ''
-  return html`<div class="heading"><h2>!${unit === undefined ? html`${words.country}` : vietnamese(unit.name, state.language)}</h2><p>${facts}</p>!${ended}</div>`
+  const others = unit === undefined ? [] : units.of(unit.code).filter(other => other !== unit)
+  const same = others.length === 0 ? '' : html`<p>${words.same_code} !${others.map(other => html`<a href="${hrefOf(state, { unit: other })}">!${vietnamese(placeName(other, words), state.language)}</a>`).join(', ')}</p>`
+  return html`<div class="heading"><h2>!${unit === undefined ? html`${words.country}` : vietnamese(unit.name, state.language)}</h2><p>${facts}</p>!${ended}!${same}</div>`
 }

@@ -15,9 +15,9 @@ export function keyFigures(view: PageView): Html {
   return html`<dl class="keys">
     <div><dt>${words.received}</dt><dd><b class="value">${number(sum.received)}</b></dd></div>
     <div class="main"><dt>${words.online_rate}</dt><dd>!${onlineRate(sum, words, language)}</dd></div>
-    <div><dt>${words.settled}</dt><dd><b class="value">${number(sum.settled)}</b>
-      <span class="outcomes"><span>${words.early} <b>${number(sum.settled_early)}</b></span> <span>${words.on_time} <b>${number(sum.settled_on_time)}</b></span> <span class="late">${words.late} <b>${number(sum.settled_late)}</b></span></span></dd></div>
-    <div class="main"><dt>${words.on_time_rate}</dt><dd>!${onTimeRate(sum, words, language)}</dd></div>
+    <div><dt>${words.settled}</dt><dd><b class="value">${number(sum.settled)}</b></dd></div>
+    <div class="main"><dt>${words.on_time_rate}</dt><dd>!${onTimeRate(sum, words, language)}
+      <span class="outcomes"><span>${words.early} <b>${number(sum.settled_early)}</b></span> <span>${words.on_time} <b>${number(sum.settled_on_time)}</b></span> <span>${words.late} <b>${number(sum.settled_late)}</b></span></span></dd></div>
   </dl>`
 }
 
@@ -63,7 +63,7 @@ function partRow(part: Part, view: PageView): Html {
 }
 
 const row = (id: string, head: Html, counts: Counts, words: Words, language: Language): Html => html`
-  <tr id="${id}" role="row"><th scope="row" role="rowheader">!${head}</th><td role="cell" data-label="${words.online_short}">!${onlineRate(counts, words, language)}</td><td role="cell" data-label="${words.on_time_short}">!${onTimeRate(counts, words, language)}</td><td role="cell" class="number late" data-label="${words.late}">${count(counts.settled_late, language)}</td></tr>`
+  <tr id="${id}" role="row"><th scope="row" role="rowheader">!${head}</th><td role="cell" data-label="${words.online_short}">!${onlineRate(counts, words, language)}</td><td role="cell" data-label="${words.on_time_short}">!${onTimeRate(counts, words, language)}</td><td role="cell" class="${counts.settled_late === 0 ? 'number' : 'number late'}" data-label="${words.late}">${count(counts.settled_late, language)}</td></tr>`
 
 function partName(part: Part, view: PageView): Html {
   const words = wordsOf(view)

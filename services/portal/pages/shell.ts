@@ -18,7 +18,7 @@ export function page(view: PageView): Html {
   const { state } = view
   const live = liveFragment(view)
   const title = state.unit === undefined ? words.title : `${unitName(state.unit, words)} – ${words.title}`
-  const body = html`!${periodForm(view.state, view.calendar, words)}
+  const body = html`<div class="head">!${titleBlock(words)}!${periodForm(view.state, view.calendar, words)}</div>
   <p id="lost" class="lost" role="status" hidden>${words.lost}</p>
   <div id="live" hx-get="${hrefOf(state, {}, '/live')}" hx-trigger="every ${LIVE_S}s, refresh" hx-swap="innerMorph" hx-ptag="${hashOf(live)}">
   !${live}
@@ -32,7 +32,7 @@ export function page(view: PageView): Html {
 /** A page that says what is wrong, and leads home. */
 export function errorPage(language: Language, title: string, text: string): Html {
   const words = WORDS[language]
-  return document(language, title, html`<div class="error"><h2>${title}</h2><p>${text}</p><p><a href="/?lang=${language}">${words.error_home}</a></p></div>`, { languages: '', home: `/?lang=${language}`, scripts: false })
+  return document(language, title, html`!${titleBlock(words)}<div class="error"><h2>${title}</h2><p>${text}</p><p><a href="/?lang=${language}">${words.error_home}</a></p></div>`, { languages: '', home: `/?lang=${language}`, scripts: false })
 }
 
 function document(language: Language, title: string, body: Html, parts: { languages: Html; home: string; scripts: boolean }): Html {
@@ -60,7 +60,6 @@ function document(language: Language, title: string, body: Html, parts: { langua
   !${pause}!${parts.languages}
 </div></header>
 <main id="content" class="frame" tabindex="-1">
-<div class="title"><h1>${words.title}</h1><p>${words.tagline}</p></div>
 !${body}
 </main>
 <footer class="frame"><p>${words.footer}</p><p><a href="/api/rates?tier=province&amp;from=2023-01-01&amp;to=2023-12-31">${words.api}</a></p></footer>
@@ -68,6 +67,8 @@ function document(language: Language, title: string, body: Html, parts: { langua
 </html>
 `
 }
+
+const titleBlock = (words: Words): Html => html`<div class="title"><h1>${words.title}</h1><p>${words.tagline}</p></div>`
 
 function periodForm(state: PageState, calendar: Calendar, words: Words): Html {
   const { period, language } = state

@@ -2,7 +2,7 @@
 import { html } from 'ghtml'
 import type { AlertRow, Counts, DeadLetterRow, EventRow, Moment, Part, SampleSpan } from '../figures.ts'
 import { count, day, type Language, percent } from '../format.ts'
-import type { Calendar } from '../period.ts'
+import { type Calendar, DAY_MIN } from '../period.ts'
 import type { PageState } from '../state.ts'
 import { hasEnded, type Unit, type Units } from '../units.ts'
 import { WORDS, type Words } from '../words.ts'
@@ -44,6 +44,10 @@ export const sumOf = (parts: Counts[]): Counts =>
 /** "Tỉnh Bắc Giang (đến 30/06/2025)": the code alone names no place once a unit has ended. */
 export const unitName = (unit: Unit, words: Words): string => (hasEnded(unit) ? `${unit.name} (${words.ended(day(unit.valid_to))})` : unit.name)
 
+/** As {@link unitName}, and of a unit that took over a code, since when. */
+export const placeName = (unit: Unit, words: Words): string =>
+  hasEnded(unit) || unit.valid_from === DAY_MIN ? unitName(unit, words) : `${unit.name} (${words.since(day(unit.valid_from))})`
+
 /** Names of places stay Vietnamese in every language, and say so to a screen reader. */
 export const vietnamese = (text: string, language: Language): Html => (language === 'vi' ? html`${text}` : html`<span lang="vi">${text}</span>`)
 
@@ -56,7 +60,7 @@ export function rate(numerator: number, denominator: number, sentence: (n: strin
   if (shown === undefined) return html`<span class="rate"><span class="value" aria-hidden="true">–</span><span class="sr">${words.none}</span></span>`
   const [n, d] = [count(numerator, language), count(denominator, language)]
   const few = denominator < FEW ? html` <span class="few-mark">${words.few}</span>` : ''
-  return html`<span class="${denominator < FEW ? 'rate few' : 'rate'}"><b class="value">${shown}</b>!${bar(numerator / denominator)}<span class="frac"><span aria-hidden="true">${n}/${d}</span><span class="sr">${sentence(n, d)}</span>!${few}</span></span>`
+  return html`<span class="${denominator < FEW ? 'rate few' : 'rate'}"><b class="value">${shown}</b>!${bar(numerator / denominator)}<span class="frac"><span aria-hidden="true">${n} / ${d}</span><span class="sr">${sentence(n, d)}</span>!${few}</span></span>`
 }
 
 /** A bar in SVG attributes, since the page allows no inline style. Decoration only: the number stands beside it. */
