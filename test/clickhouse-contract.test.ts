@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { brotliDecompressSync, gunzipSync, gzipSync, inflateSync, zstdCompressSync } from 'node:zlib'
 import { type ClickHouseClient, ClickHouseError, createClient } from '@clickhouse/client'
 import avro from 'avsc'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -24,6 +24,7 @@ declare module 'vitest' {
 const url = inject('clickhouseUrl') ?? process.env.CLICKHOUSE_URL
 if (!url) throw new Error('no ClickHouse: run under the global setup, or set CLICKHOUSE_URL')
 const database = `contract_${randomUUID().slice(0, 8)}`
+vi.setConfig({ testTimeout: 30_000 })
 const quiet = { level: 127 as never }
 const client = createClient({ url, database, log: quiet })
 const clientOf = (username: string): ClickHouseClient => createClient({ url, database, username, log: quiet })
@@ -118,8 +119,8 @@ describe('query text', () => {
     expect(await ask('EXPLAIN SELECT 1')).not.toBe('')
     expect(await ask('DROP TABLE made SYNC')).toBe('')
   })
-  test('a text of several MB', async () => {
-    const list = Array.from({ length: 300_000 }, (_, i) => i * 7).join(',')
+  test('a text larger than what is looked at first', async () => {
+    const list = Array.from({ length: 40_000 }, (_, i) => 1e9 - i * 7).join(',')
     expect(await ask(`SELECT count() FROM numbers_1k WHERE n IN (${list})`, { max_query_size: '10000000' })).toBe(
       '143\n',
     )
@@ -207,7 +208,7 @@ describe('answers', () => {
     expect((await answer.text()).split('\n')).toHaveLength(300_001)
   })
   test('an error in the middle of a stream is a failure for the client', async () => {
-    const query = 'SELECT throwIf(number = 3000000) AS x, number FROM numbers(10000000)'
+    const query = 'SELECT throwIf(number = 1000000) AS x, number FROM numbers(3000000)'
     const stream = async (format: 'JSONEachRow' | 'JSON' | 'TabSeparated') => {
       const result = await client.query({ query, format })
       return format === 'TabSeparated' ? result.text() : result.json()
@@ -244,7 +245,7 @@ describe('parameters', () => {
     expect(row).toEqual({ ...given, time: '2025-07-01 01:02:03.456' })
   })
   test('identifiers', async () => {
-    const query = 'SELECT count() AS n FROM {db:Identifier}.{t:Identifier} WHERE {c:Identifier} < 3'
+    const query = 'SELECT count() AS c FROM {db:Identifier}.{t:Identifier} WHERE {c:Identifier} < 3'
     expect(await rows(query, { query_params: { db: database, t: 'numbers_1k', c: 'n' } })).toEqual([
       { n: expect.toSatisfy(n => Number(n) === 3) },
     ])
@@ -549,10 +550,10 @@ describe('compression', () => {
     expect(await (await http({}, { body: encode('SELECT 41 + 1'), headers })).text()).toBe('42\n')
     const answer = await http(
       { query: 'INSERT INTO t FORMAT TSV' },
-      { body: encode(`77${encoding.length}\tpacked\n`), headers },
+      { body: encode(`77${encoding.charCodeAt(0)}\tpacked\n`), headers },
     )
     expect([answer.status, await answer.text()]).toEqual([200, ''])
-    expect(await ask(`SELECT s FROM t WHERE a = 77${encoding.length}`)).toBe('packed\n')
+    expect(await ask(`SELECT s FROM t WHERE a = 77${encoding.charCodeAt(0)}`)).toBe('packed\n')
   })
   test('both ways through the client', async () => {
     const packed = createClient({ url, database, log: quiet, compression: { request: true, response: true } })
@@ -624,7 +625,7 @@ describe('errors', () => {
 describe('at the same time', () => {
   test('a slow query does not hold up a small one', async () => {
     const slow = ask('SELECT sleep(2)')
-    const heavy = ask('SELECT (SELECT count() FROM numbers(300000000) WHERE sipHash64(number) = 1)')
+    const heavy = ask('SELECT (SELECT count() FROM numbers(100000000) WHERE sipHash64(number) = 1)')
     await sleep(100)
     const started = performance.now()
     expect(await ask('SELECT 1')).toBe('1\n')

@@ -32,12 +32,18 @@ export async function compareSamples(
 ): Promise<Comparison> {
   const views = await caughtUp(clickhouse, samples, options)
   const tables = await Promise.all(
-    samples.map(async (sample, at) => tableOf(sample, views[at] as ViewFigures, await figuresOfPlainCount(clickhouse, sample))),
+    samples.map(async (sample, at) =>
+      tableOf(sample, views[at] as ViewFigures, await figuresOfPlainCount(clickhouse, sample)),
+    ),
   )
   return { lines: tables.flatMap(table => table.lines), exact: tables.every(table => table.exact) }
 }
 
-async function caughtUp(clickhouse: ClickHouseClient, samples: readonly ReplayedSample[], options: CompareOptions): Promise<ViewFigures[]> {
+async function caughtUp(
+  clickhouse: ClickHouseClient,
+  samples: readonly ReplayedSample[],
+  options: CompareOptions,
+): Promise<ViewFigures[]> {
   const { idle_ms_max = IDLE_MS_MAX, poll_ms = POLL_MS, onWait } = options
   const sent = samples.reduce((sum, sample) => sum + sample.deliveries, 0)
   let before = ''
@@ -103,7 +109,11 @@ export function tableOf(sample: ReplayedSample, views: ViewFigures, plain: Figur
     rate('online rate', all => [all.received_online, all.received], published.online_percent),
     counted('settled on time', 'settled_on_time', published.settled_on_time),
     counted('settled late', 'settled_late', published.settled_late),
-    rate('on-time rate', all => [all.settled_on_time, all.settled_on_time + all.settled_late], published.on_time_percent),
+    rate(
+      'on-time rate',
+      all => [all.settled_on_time, all.settled_on_time + all.settled_late],
+      published.on_time_percent,
+    ),
     ...(published.land_online_percent === undefined
       ? []
       : [
@@ -143,6 +153,7 @@ function drawn(rows: readonly Row[]): string[] {
 function whyNot(sample: ReplayedSample, seen: Figures): string {
   if (seen.received === 0)
     return '  The views hold nothing of it: is ingest running, and does this ClickHouse belong to this MOTCUA_HOME? npm start -- --fresh begins anew'
-  if (seen.received < sample.figures.received) return '  The views have not caught up: is ingest running? Look into its log, and at npm run dlq -- list'
+  if (seen.received < sample.figures.received)
+    return '  The views have not caught up: is ingest running? Look into its log, and at npm run dlq -- list'
   return '  The views do not say what was sent: npm run audit shows which dossiers'
 }

@@ -93,8 +93,11 @@ export function createFacts(plan: Plan): FactsSource {
 
   const stratumOf = (dossier: number) => STRATA[strata[dossier] as number] as Stratum
   const outcomeOf = (dossier: number) => OUTCOMES[outcomes[dossier] as number] as Outcome
-  const dayFor = (stratum: Stratum, outcome: Outcome, draw: Random) => drawDay(stratum.endsWith('_online'), outcome === 'late', draw)
-  const days = Int32Array.from({ length: dossiers }, (_, dossier) => dayFor(stratumOf(dossier), outcomeOf(dossier), random))
+  const dayFor = (stratum: Stratum, outcome: Outcome, draw: Random) =>
+    drawDay(stratum.endsWith('_online'), outcome === 'late', draw)
+  const days = Int32Array.from({ length: dossiers }, (_, dossier) =>
+    dayFor(stratumOf(dossier), outcomeOf(dossier), random),
+  )
   const order = inOrderOf(days)
 
   return {
@@ -146,14 +149,12 @@ function dayPickers(calendar: Calendar, first: number, last: number, settled_to:
 /** Few communes have much, many have little (Zipf); each has its own habit of filing online and of being late. */
 function communePickers(communes: readonly Commune[], random: Random) {
   const size = (commune: Commune) => (commune.kind === 'Xã' ? 1 : 2)
-  const ranked = random
-    .shuffle([...communes])
-    .map((commune, rank) => ({
-      commune,
-      weight: size(commune) / (rank + 3),
-      online: 0.55 + 0.42 * random.unit(),
-      late: 0.3 + 1.7 * random.unit(),
-    }))
+  const ranked = random.shuffle([...communes]).map((commune, rank) => ({
+    commune,
+    weight: size(commune) / (rank + 3),
+    online: 0.55 + 0.42 * random.unit(),
+    late: 0.3 + 1.7 * random.unit(),
+  }))
   const picker = (habit: (row: (typeof ranked)[number]) => number, late: boolean) =>
     weighted(ranked, row => row.weight * habit(row) * (late ? row.late : 1))
   const both = (habit: (row: (typeof ranked)[number]) => number) => [picker(habit, false), picker(habit, true)] as const

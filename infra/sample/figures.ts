@@ -62,9 +62,9 @@ async function figuresOfSampleAlone(clickhouse: ClickHouseClient, where: Where):
   const query_params = { ...where, source: SOURCE }
   const [row] = await rowsOf<Figures>(
     clickhouse,
-    `SELECT sum(received) AS received, sum(received_online) AS received_online, sum(settled) AS settled,
-      sum(settled) - sum(settled_late) AS settled_on_time, sum(settled_late) AS settled_late
-    FROM flows_of_tier(tier='province')
+    `SELECT sum(f.received) AS received, sum(f.received_online) AS received_online, sum(f.settled) AS settled,
+      sum(f.settled - f.settled_late) AS settled_on_time, sum(f.settled_late) AS settled_late
+    FROM flows_of_tier(tier='province') AS f
     WHERE at_code = {unit:String} AND at_valid_from = {valid_from:Date} AND day BETWEEN {from:Date} AND {to:Date} AND source = {source:String}`,
     query_params,
   )
@@ -82,9 +82,9 @@ export async function figuresOfPlainCount(clickhouse: ClickHouseClient, where: W
   const query_params = { ...where, source: SOURCE }
   const [row] = await rowsOf<Figures>(
     clickhouse,
-    `SELECT sum(received) AS received, sum(received_online) AS received_online, sum(settled) AS settled,
-      sum(settled) - sum(settled_late) AS settled_on_time, sum(settled_late) AS settled_late
-    FROM plain_count
+    `SELECT sum(f.received) AS received, sum(f.received_online) AS received_online, sum(f.settled) AS settled,
+      sum(f.settled - f.settled_late) AS settled_on_time, sum(f.settled_late) AS settled_late
+    FROM plain_count AS f
     WHERE source = {source:String} AND month BETWEEN toStartOfMonth({from:Date}) AND {to:Date} AND ${UNITS}`,
     query_params,
   )
@@ -111,7 +111,11 @@ export async function recordsInLog(clickhouse: ClickHouseClient, unit: string): 
 }
 
 export async function isInLog(clickhouse: ClickHouseClient, event_id: string): Promise<boolean> {
-  const rows = await rowsOf(clickhouse, 'SELECT 1 AS found FROM dossier_events WHERE event_id = {event_id:UUID} LIMIT 1', { event_id })
+  const rows = await rowsOf(
+    clickhouse,
+    'SELECT 1 AS found FROM dossier_events WHERE event_id = {event_id:UUID} LIMIT 1',
+    { event_id },
+  )
   return rows.length > 0
 }
 

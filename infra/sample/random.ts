@@ -63,11 +63,12 @@ export function createRandom(seed: string): Random {
     uuid() {
       for (let word = 0; word < 4; word++) {
         let bits = next()
-        for (let digit = 0; digit < 8; digit++, bits >>>= 4) text[PLACES[word * 8 + digit] as number] = DIGITS[bits & 15] as number
+        for (let digit = 0; digit < 8; digit++, bits >>>= 4)
+          text[PLACES[word * 8 + digit] as number] = DIGITS[bits & 15] as number
       }
       text[14] = 0x34
       text[19] = DIGITS[8 | (next() & 3)] as number
-      return text.latin1Slice()
+      return text.toString('latin1')
     },
   }
 }

@@ -3,11 +3,13 @@
  * an event of its own, until no sample counts any more. Nothing is deleted: the log keeps what was said.
  * May be called again, also after it was cut off. On failure: SampleError.
  */
-import { createHash } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
+import type { Kafka } from 'kafkajs'
 import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
+import { TOPIC_OF } from '../../schemas/registry.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
+import { GROUP } from '../../services/ingest/app.ts'
 import { isAlive, lockHolder } from '../lock.mjs'
 import { sampleCounts } from './figures.ts'
 import { newEvent, SOURCE } from './history.ts'
@@ -16,6 +18,8 @@ import { createRandom } from './random.ts'
 import type { SampleDeps } from './run.ts'
 import { liveLock, readState, SampleError, updateState } from './state.ts'
 
+const TOPIC = TOPIC_OF['dossier-event']
+
 export interface RemoveReport {
   voided: number
   lines: string[]
@@ -23,16 +27,18 @@ export interface RemoveReport {
 
 export interface RemoveLimits {
   live_ms_max?: number
-  /** No dossier left the views for so long: give up. */
+  /** Ingest may stand still for so long before it is taken as not running. */
   idle_ms_max?: number
   poll_ms?: number
 }
 
 const LIVE_MS_MAX = 15_000
 const IDLE_MS_MAX = 30_000
-const POLL_MS = 500
+const POLL_MS = 300
 /** Dossiers read and voided at a time. */
 const PAGE = 50_000
+/** One finds all, the next finds none; more only where something goes on sending samples. */
+const ROUNDS_MAX = 5
 
 type RemoveDeps = Pick<SampleDeps, 'kafka' | 'registry' | 'clickhouse' | 'home' | 'log' | 'now_ms' | 'onProgress'>
 
@@ -46,26 +52,27 @@ export async function removeSamples(deps: RemoveDeps, limits: RemoveLimits = {})
   }))
   await liveStopped(deps.home, live_ms_max, poll_ms)
 
-  const voided = new Set<string>()
-  let left = Number.POSITIVE_INFINITY
-  let moved_ms = performance.now()
-  // Events still on their way through Kafka bring dossiers up later: go round until none is left and none counts.
-  for (;;) {
-    for (const dossier_id of await voidAll(deps, voided.size)) voided.add(dossier_id)
-    await sleep(poll_ms)
-    const standing = await standingDossiers(deps.clickhouse)
-    if (standing === 0 && !(await sampleCounts(deps.clickhouse))) break
-    if (standing !== left) moved_ms = performance.now()
-    else if (performance.now() - moved_ms > idle_ms_max)
-      throw new SampleError('NOT_REMOVED', `${standing} dossiers of the samples still stand although they were voided: is ingest running? Call this again then`)
-    left = standing
+  const now_ms = deps.now_ms?.() ?? Date.now()
+  let voided = 0
+  for (let round = 0; round < ROUNDS_MAX; round++) {
+    // What is still on its way through Kafka would bring dossiers up again.
+    await ingested(deps.kafka, idle_ms_max, poll_ms)
+    const now_voided = await voidStanding(deps, now_ms, voided)
+    voided += now_voided
+    if (now_voided === 0 && !(await sampleCounts(deps.clickhouse))) return { voided, lines: linesOf(voided) }
   }
-  const lines = [
-    voided.size === 0 ? 'No sample counts here; nothing had to be voided.' : `Voided ${voided.size.toLocaleString('en')} dossiers of the samples; none counts any more.`,
-    'The log keeps their events. A later npm start leaves the samples out; npm start -- --fresh brings them back.',
-  ]
-  return { voided: voided.size, lines }
+  throw new SampleError(
+    'NOT_REMOVED',
+    `${voided} dossiers were voided and more come up: something else sends samples; stop it and call this again`,
+  )
 }
+
+const linesOf = (voided: number) => [
+  voided === 0
+    ? 'No sample counts here; nothing had to be voided.'
+    : `Voided ${voided.toLocaleString('en')} dossiers of the samples; none counts any more.`,
+  'The log keeps their events. A later npm start leaves the samples out; npm start -- --fresh brings them back.',
+]
 
 /** The live stream looks at the state by itself; this waits for its process. */
 async function liveStopped(home: string, ms_max: number, poll_ms: number): Promise<void> {
@@ -73,7 +80,10 @@ async function liveStopped(home: string, ms_max: number, poll_ms: number): Promi
     const holder = lockHolder(liveLock(home))
     if (holder === null || !isAlive(holder)) return
     if (performance.now() > end)
-      throw new SampleError('LIVE_STILL_RUNS', `the live sample stream, process ${holder}, did not stop within ${ms_max / 1000} s; end it and call this again`)
+      throw new SampleError(
+        'LIVE_STILL_RUNS',
+        `the live sample stream, process ${holder}, did not stop within ${ms_max / 1000} s; end it and call this again`,
+      )
   }
 }
 
@@ -83,34 +93,65 @@ const STANDING = `SELECT dossier_id, toString(max(revision)) AS revision FROM do
   GROUP BY dossier_id HAVING argMaxIf(event_type, rank, bitTest(says, 17)) != 'VOIDED'`
 
 async function standingDossiers(clickhouse: ClickHouseClient): Promise<number> {
-  const [row] = await rowsOf<{ dossiers: number }>(clickhouse, `SELECT count() AS dossiers FROM (${STANDING})`, { source: SOURCE, after: '' })
+  const [row] = await rowsOf<{ dossiers: number }>(clickhouse, `SELECT count() AS dossiers FROM (${STANDING})`, {
+    source: SOURCE,
+    after: '',
+  })
   return row?.dossiers ?? 0
 }
 
-/** One round: an event for each dossier that stands. An event said before is the same event, to the byte. */
-async function voidAll(deps: RemoveDeps, before: number): Promise<string[]> {
-  const voided: string[] = []
+/** Waits until ingest has committed all that the topic holds now. */
+async function ingested(kafka: Kafka, idle_ms_max: number, poll_ms: number): Promise<void> {
+  const admin = kafka.admin()
+  await admin.connect()
+  try {
+    const ends = (await admin.fetchTopicOffsets(TOPIC)).filter(end => end.high !== end.low)
+    let before = ''
+    for (let moved_ms = performance.now(); ; await sleep(poll_ms)) {
+      const [answer] = await admin.fetchOffsets({ groupId: GROUP, topics: [TOPIC] })
+      const committed = new Map(answer?.partitions.map(one => [one.partition, BigInt(one.offset)]))
+      if (ends.every(end => (committed.get(end.partition) ?? -1n) >= BigInt(end.high))) return
+      const now = [...committed.values()].join()
+      if (now !== before) moved_ms = performance.now()
+      else if (performance.now() - moved_ms > idle_ms_max)
+        throw new SampleError(
+          'NOT_REMOVED',
+          'ingest does not take in what is in Kafka: is it running? Start it (npm start) and call this again',
+        )
+      before = now
+    }
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** One round: an event for each dossier that stands. Returns how many. */
+async function voidStanding(deps: RemoveDeps, now_ms: number, before: number): Promise<number> {
   const producer = await openEventProducer(deps.kafka, deps.registry)
+  let voided = 0
   try {
     for (let after = ''; ; ) {
-      const page = await rowsOf<{ dossier_id: string; revision: string }>(deps.clickhouse, `${STANDING} ORDER BY dossier_id LIMIT ${PAGE}`, {
-        source: SOURCE,
-        after,
-      })
-      if (page.length === 0) return voided
-      await producer.send(page.map(row => voidEvent(row.dossier_id, BigInt(row.revision) + 1n, deps.now_ms?.() ?? Date.now())))
-      voided.push(...page.map(row => row.dossier_id))
-      after = voided.at(-1) as string
-      deps.onProgress?.({ title: 'removing', dossiers: before + voided.length, of: before + voided.length, events: before + voided.length })
+      const page = await rowsOf<{ dossier_id: string; revision: string }>(
+        deps.clickhouse,
+        `${STANDING} ORDER BY dossier_id LIMIT ${PAGE}`,
+        { source: SOURCE, after },
+      )
+      const last = page.at(-1)
+      if (last === undefined) return voided
+      await producer.send(page.map(row => voidEvent(row.dossier_id, BigInt(row.revision) + 1n, now_ms)))
+      after = last.dossier_id
+      voided += page.length
+      const so_far = before + voided
+      deps.onProgress?.({ title: 'voiding', dossiers: so_far, of: so_far, events: so_far })
     }
   } finally {
     await producer.close()
   }
 }
 
-/** The id follows from dossier and revision: voiding the same state again says the same event. */
+/** The same state voided by the same call is the same event. */
 export function voidEvent(dossier_id: string, revision: bigint, now_ms: number): DossierEvent {
-  const random = createRandom(createHash('sha256').update(`void ${dossier_id} ${revision}`).digest('hex'))
+  const random = createRandom(`void ${dossier_id} ${revision} ${now_ms}`)
   return { ...newEvent('VOIDED', now_ms, random, {}), dossier_id, revision }
 }
 
@@ -121,7 +162,10 @@ export async function sampleStatus(deps: Pick<SampleDeps, 'clickhouse' | 'home'>
   const live = holder !== null && isAlive(holder) ? `runs (process ${holder})` : 'does not run'
   return [
     state.removed ? 'The samples were removed; npm start -- --fresh brings them back.' : 'The samples stand.',
-    ...state.samples.map(sample => `  ${sample.stage.padEnd(9)} ${sample.title}: ${sample.dossiers.toLocaleString('en')} dossiers, ${sample.deliveries.toLocaleString('en')} records, seed ${sample.seed}`),
+    ...state.samples.map(
+      sample =>
+        `  ${sample.stage.padEnd(9)} ${sample.title}: ${sample.dossiers.toLocaleString('en')} dossiers, ${sample.deliveries.toLocaleString('en')} records, seed ${sample.seed}`,
+    ),
     ...(state.samples.length === 0 ? ['  none was replayed from this home'] : []),
     `The live stream ${live}.`,
     `Dossiers of samples that stand in ClickHouse: ${(await standingDossiers(deps.clickhouse)).toLocaleString('en')}.`,

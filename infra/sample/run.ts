@@ -57,7 +57,10 @@ export function samplesOfStart(seed = SEED_DEFAULT, dossiers?: number): Plan[] {
 }
 
 /** For `npm start`: replays its samples where they are not there yet, and compares. Throws {@link ClockError}, {@link SampleError}. */
-export async function replaySamples(deps: SampleDeps, plans: readonly Plan[] = samplesOfStart()): Promise<SamplesReport> {
+export async function replaySamples(
+  deps: SampleDeps,
+  plans: readonly Plan[] = samplesOfStart(),
+): Promise<SamplesReport> {
   if (!readState(deps.home).removed) return replayPlans(deps, plans)
   deps.log('The samples were removed (npm run sample -- remove). npm start -- --fresh brings them back.')
   return { removed: true, sent: 0, first_rates_ms: undefined, send_ms: 0, exact_ms: 0, lines: [], exact: true }
@@ -98,7 +101,12 @@ export async function replayPlans(deps: SampleDeps, plans: Iterable<Plan>): Prom
 
 const FIRST_RATES_POLL_MS = 200
 
-async function firstRates(deps: SampleDeps, plan: Plan, since: () => number, stop: AbortSignal): Promise<number | undefined> {
+async function firstRates(
+  deps: SampleDeps,
+  plan: Plan,
+  since: () => number,
+  stop: AbortSignal,
+): Promise<number | undefined> {
   while (!stop.aborted) {
     const { figures } = await figuresOfViews(deps.clickhouse, whereOf(plan))
     if (figures.received > 0) return since()
@@ -107,7 +115,12 @@ async function firstRates(deps: SampleDeps, plan: Plan, since: () => number, sto
   return undefined
 }
 
-const whereOf = (plan: Plan) => ({ unit: plan.province.code, valid_from: plan.province.valid_from, from: plan.from, to: plan.to })
+const whereOf = (plan: Plan) => ({
+  unit: plan.province.code,
+  valid_from: plan.province.valid_from,
+  from: plan.from,
+  to: plan.to,
+})
 
 /** What is known of a sample that need not be sent again; undefined where it is to be sent. */
 async function standingOf(deps: SampleDeps, plan: Plan): Promise<ReplayedSample | undefined> {
@@ -119,7 +132,8 @@ async function standingOf(deps: SampleDeps, plan: Plan): Promise<ReplayedSample 
   }
   if (known.stage === 'removed')
     throw new SampleError('REMOVED', `"${known.title}" was removed and stays away; npm start -- --fresh brings it back`)
-  const isSame = known.seed === plan.seed && known.dossiers === dossiersOf(plan) && known.from === plan.from && known.to === plan.to
+  const isSame =
+    known.seed === plan.seed && known.dossiers === dossiersOf(plan) && known.from === plan.from && known.to === plan.to
   if (!isSame)
     throw new SampleError(
       'OTHER_SAMPLE',
@@ -137,7 +151,11 @@ async function refuseForeignSample(deps: SampleDeps, plan: Plan): Promise<void> 
   const isOurs = first !== undefined && (await isInLog(deps.clickhouse, first.event_id))
   const { figures } = await figuresOfViews(deps.clickhouse, whereOf(plan))
   if (isOurs && figures.received > 0) return
-  if (isOurs) throw new SampleError('REMOVED', `"${plan.title}" was once replayed into this ClickHouse and removed again; its voided dossiers do not come back`)
+  if (isOurs)
+    throw new SampleError(
+      'REMOVED',
+      `"${plan.title}" was once replayed into this ClickHouse and removed again; its voided dossiers do not come back`,
+    )
   throw new SampleError(
     'OTHER_SAMPLE',
     `this ClickHouse holds ${records} events of another sample in unit ${plan.province.code}, of which this MOTCUA_HOME knows nothing; two would add up. ` +
@@ -150,7 +168,18 @@ async function replay(deps: SampleDeps, plan: Plan): Promise<ReplayedSample> {
   const dossiers = dossiersOf(plan)
   const stage = 'replaying'
   let sample: ReplayedSample = {
-    ...{ unit: province.code, valid_from: province.valid_from, title, remark, from, to, seed, dossiers, published, stage },
+    ...{
+      unit: province.code,
+      valid_from: province.valid_from,
+      title,
+      remark,
+      from,
+      to,
+      seed,
+      dossiers,
+      published,
+      stage,
+    },
     ...{ figures: NO_FIGURES, deliveries: 0 },
   }
   const { removals } = await updateState(deps.home, before => withSample(before, sample))
@@ -172,7 +201,13 @@ async function replay(deps: SampleDeps, plan: Plan): Promise<ReplayedSample> {
   return sample
 }
 
-async function sendChunk(deps: SampleDeps, plan: Plan, producer: EventProducer, chunk: Chunk, removals: number): Promise<void> {
+async function sendChunk(
+  deps: SampleDeps,
+  plan: Plan,
+  producer: EventProducer,
+  chunk: Chunk,
+  removals: number,
+): Promise<void> {
   for (let from = 0; from < chunk.deliveries.length; from += BATCH_EVENTS_MAX) {
     requireStanding(readState(deps.home).removals === removals, plan.title)
     await producer.send(chunk.deliveries.slice(from, from + BATCH_EVENTS_MAX))

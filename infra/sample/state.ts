@@ -77,7 +77,11 @@ export function readState(home: string): SampleState {
   try {
     return state.parse(JSON.parse(text))
   } catch (cause) {
-    throw new SampleError('STATE_INVALID', `${stateFile(home)} cannot be understood; npm start -- --fresh begins anew`, { cause })
+    throw new SampleError(
+      'STATE_INVALID',
+      `${stateFile(home)} cannot be understood; npm start -- --fresh begins anew`,
+      { cause },
+    )
   }
 }
 

@@ -43,24 +43,37 @@ export function parseRatesQuery(query: Record<string, unknown>, units: Units): P
   if (from > to) return { problems: [{ parameter: 'from', value: from, allowed: `a day not after to (${to})` }] }
   if (unit === undefined) return { question: { tier, from, to } }
   const level = levelOf(unit, units)
-  if (level === undefined) return { problems: [{ parameter: 'unit', value: unit, allowed: ALLOWED['unit'] as string }] }
+  if (level === undefined) return { problems: [{ parameter: 'unit', value: unit, allowed: ALLOWED.unit as string }] }
   if (TIERS.indexOf(level) < TIERS.indexOf(tier))
-    return { problems: [{ parameter: 'unit', value: unit, allowed: `a unit of tier ${tier} or above; ${unit} is a ${level}` }] }
+    return {
+      problems: [{ parameter: 'unit', value: unit, allowed: `a unit of tier ${tier} or above; ${unit} is a ${level}` }],
+    }
   return { question: { tier, from, to, unit: { code: unit, level } } }
 }
 
 function problemsOf(issue: z.core.$ZodIssue, query: Record<string, unknown>): ParameterProblem[] {
-  if (issue.code === 'unrecognized_keys') return issue.keys.map(key => ({ parameter: key, value: query[key], allowed: `no such parameter; there are ${NAMES}` }))
+  if (issue.code === 'unrecognized_keys')
+    return issue.keys.map(key => ({
+      parameter: key,
+      value: query[key],
+      allowed: `no such parameter; there are ${NAMES}`,
+    }))
   const parameter = String(issue.path[0])
   const given = Array.isArray(query[parameter]) ? ', given once' : ''
   return [{ parameter, value: query[parameter] ?? null, allowed: `${ALLOWED[parameter]}${given}` }]
 }
 
-const levelOf = (code: string, units: Units): Tier | undefined => (code === COUNTRY_CODE ? 'country' : units.of(code)[0]?.level)
+const levelOf = (code: string, units: Units): Tier | undefined =>
+  code === COUNTRY_CODE ? 'country' : units.of(code)[0]?.level
 
 /** One sentence per problem. */
 export const problemText = (problems: ParameterProblem[]): string =>
-  problems.map(({ parameter, value, allowed }) => `${parameter} is ${value === null ? 'missing' : JSON.stringify(value)}; allowed: ${allowed}.`).join(' ')
+  problems
+    .map(
+      ({ parameter, value, allowed }) =>
+        `${parameter} is ${value === null ? 'missing' : JSON.stringify(value)}; allowed: ${allowed}.`,
+    )
+    .join(' ')
 
 /** The answer's body, keys in the contract's order, with the sources of each row beside. */
 export const ratesBody = ({ tier, from, to }: RatesQuestion, rows: RatesRow[]) => ({

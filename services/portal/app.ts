@@ -35,12 +35,17 @@ export function createPortal({ figures, log, metrics }: PortalDeps): FastifyInst
   })
 
   for (const asset of Object.values(ASSETS))
-    app.get(`/assets/${asset.name}`, (_, reply) => reply.type(asset.type).header('cache-control', 'public, max-age=31536000, immutable').send(asset.body))
+    app.get(`/assets/${asset.name}`, (_, reply) =>
+      reply.type(asset.type).header('cache-control', 'public, max-age=31536000, immutable').send(asset.body),
+    )
 
   app.get('/api/rates', async (request, reply) => {
     const parsed = parseRatesQuery(request.query as Query, await figures.units())
     if ('problems' in parsed)
-      return reply.code(400).type('application/problem+json').send(problem(400, 'Bad Request', problemText(parsed.problems), { parameters: parsed.problems }))
+      return reply
+        .code(400)
+        .type('application/problem+json')
+        .send(problem(400, 'Bad Request', problemText(parsed.problems), { parameters: parsed.problems }))
     return ratesBody(parsed.question, await figures.rates(parsed.question))
   })
 
@@ -63,7 +68,9 @@ export function createPortal({ figures, log, metrics }: PortalDeps): FastifyInst
 async function readiness(figures: Figures): Promise<string | undefined> {
   try {
     const missing = await figures.missing()
-    return missing.length === 0 ? undefined : `not in ClickHouse yet: ${missing.join(', ')}; npm start or pipelines/migrate.ts creates them`
+    return missing.length === 0
+      ? undefined
+      : `not in ClickHouse yet: ${missing.join(', ')}; npm start or pipelines/migrate.ts creates them`
   } catch (error) {
     return error instanceof FiguresError ? 'ClickHouse does not answer' : Promise.reject(error)
   }
@@ -75,7 +82,11 @@ async function look(figures: Figures, request: FastifyRequest): Promise<PageView
   const state = stateOf(request.query as Query, request.headers['accept-language'], units)
   const { unit, period } = state
   const [parts, calendar, samples, moment, events, deadLetters, alerts] = await Promise.all([
-    figures.parts({ unit: unit && { code: unit.code, valid_from: unit.valid_from, level: unit.level }, from: period.from, to: period.to }),
+    figures.parts({
+      unit: unit && { code: unit.code, valid_from: unit.valid_from, level: unit.level },
+      from: period.from,
+      to: period.to,
+    }),
     figures.calendar(),
     figures.samples(),
     figures.moment(),
@@ -87,14 +98,19 @@ async function look(figures: Figures, request: FastifyRequest): Promise<PageView
 }
 
 /** Sends a page in the visitor's language, problems too. */
-async function answerPage(request: FastifyRequest, reply: FastifyReply, render: () => Promise<string>): Promise<FastifyReply> {
+async function answerPage(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  render: () => Promise<string>,
+): Promise<FastifyReply> {
   const language = languageOf(request.query as Query, request.headers['accept-language'])
   const words = WORDS[language]
   reply.type(HTML).header('content-language', language).header('vary', 'accept-language')
   try {
     return reply.send(await render())
   } catch (error) {
-    if (error instanceof AddressError) return reply.code(error.statusCode).send(errorPage(language, words.error_address, error.message))
+    if (error instanceof AddressError)
+      return reply.code(error.statusCode).send(errorPage(language, words.error_address, error.message))
     request.log.error({ err: error, url: request.url }, 'a page could not be made')
     const status = error instanceof FiguresError ? error.statusCode : 500
     return reply.code(status).send(errorPage(language, words.error_unavailable, words.error_unavailable_text))

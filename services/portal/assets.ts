@@ -24,7 +24,8 @@ const load = (name: string, type: string, file: string | URL): Asset => {
 }
 
 /** Short hash of a text or file: the same content, the same hash. */
-export const hashOf = (content: string | Buffer): string => createHash('sha256').update(content).digest('base64url').slice(0, 16)
+export const hashOf = (content: string | Buffer): string =>
+  createHash('sha256').update(content).digest('base64url').slice(0, 16)
 
 const SCRIPT = 'text/javascript; charset=utf-8'
 export const ASSETS = {

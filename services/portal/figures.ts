@@ -140,11 +140,23 @@ const DEAD_LETTERS_MAX = 5
 const ALERTS_MAX = 50
 
 /** Read from every session, never inherited: a view computes with the settings of whoever reads it. */
-const SETTINGS: ClickHouseSettings = { max_execution_time: 10, join_use_nulls: 0, aggregate_functions_null_for_empty: 0 }
+const SETTINGS: ClickHouseSettings = {
+  max_execution_time: 10,
+  join_use_nulls: 0,
+  aggregate_functions_null_for_empty: 0,
+}
 export const PORTAL_SETTINGS = SETTINGS
 export const PORTAL_REQUEST_MS_MAX = 15_000
 
-const NEEDED = ['rates', 'flows', 'unit_on_day', 'administrative_units', 'dossier_events', 'dead_letters', 'open_alerts']
+const NEEDED = [
+  'rates',
+  'flows',
+  'unit_on_day',
+  'administrative_units',
+  'dossier_events',
+  'dead_letters',
+  'open_alerts',
+]
 
 const COUNTS = 'received, received_online, settled, settled_early, settled_on_time, settled_late'
 const NOT_EMPTY = 'received != 0 OR received_online != 0 OR settled != 0 OR settled_early != 0 OR settled_late != 0'
@@ -196,7 +208,10 @@ const COLUMNS: Record<Exclude<Tier, 'country'>, { code: string; valid_from: stri
   province: { code: 'u.province_code', valid_from: 'u.province_valid_from', name: 'u.province_name' },
 }
 
-function ratesWithin(ask: Ask, { tier, from, to, unit }: RatesQuestion & { unit: { code: string; level: Tier } }): Promise<RatesRow[]> {
+function ratesWithin(
+  ask: Ask,
+  { tier, from, to, unit }: RatesQuestion & { unit: { code: string; level: Tier } },
+): Promise<RatesRow[]> {
   if (tier === 'country') throw new Error('nothing stands above the country')
   const { code, valid_from, name } = COLUMNS[tier]
   const within = unit.level === 'country' ? '' : `AND ${COLUMNS[unit.level].code} = {unit:String}`
@@ -242,7 +257,7 @@ const PARTS: Record<Tier, { columns: PartColumns; where: string }> = {
     columns: {
       kind: `multiIf(u.district_code != '', 'district', u.commune_code != '', 'commune', 'own')`,
       code: `if(u.district_code != '', u.district_code, u.commune_code)`,
-      valid_from: 'if(u.district_code != \'\', u.district_valid_from, u.commune_valid_from)',
+      valid_from: "if(u.district_code != '', u.district_valid_from, u.commune_valid_from)",
       name: `if(u.district_code != '', u.district_name, u.commune_name)`,
       province: `''`,
     },
@@ -253,7 +268,13 @@ const PARTS: Record<Tier, { columns: PartColumns; where: string }> = {
     where: 'u.district_code = {unit:String} AND u.district_valid_from = {valid_from:Date}',
   },
   commune: {
-    columns: { kind: `'month'`, code: 'toString(toStartOfMonth(f.day))', valid_from: 'toDate(0)', name: `''`, province: 'u.province_name' },
+    columns: {
+      kind: `'month'`,
+      code: 'toString(toStartOfMonth(f.day))',
+      valid_from: 'toDate(0)',
+      name: `''`,
+      province: 'u.province_name',
+    },
     where: 'u.commune_code = {unit:String} AND u.commune_valid_from = {valid_from:Date}',
   },
 }
@@ -288,7 +309,11 @@ const samples = (ask: Ask): Promise<SampleSpan[]> =>
   )
 
 async function loadUnits(ask: Ask): Promise<Units> {
-  return createUnits(await ask<Unit>('SELECT unit_code AS code, level, name, province_code, district_code, valid_from, valid_to FROM administrative_units'))
+  return createUnits(
+    await ask<Unit>(
+      'SELECT unit_code AS code, level, name, province_code, district_code, valid_from, valid_to FROM administrative_units',
+    ),
+  )
 }
 
 async function moment(ask: Ask): Promise<Moment> {
@@ -341,6 +366,9 @@ const openAlerts = (ask: Ask): Promise<AlertRow[]> =>
   )
 
 async function missing(ask: Ask): Promise<string[]> {
-  const there = await ask<{ name: string }>('SELECT name FROM system.tables WHERE database = currentDatabase() AND name IN ({names:Array(String)})', { names: NEEDED })
+  const there = await ask<{ name: string }>(
+    'SELECT name FROM system.tables WHERE database = currentDatabase() AND name IN ({names:Array(String)})',
+    { names: NEEDED },
+  )
   return NEEDED.filter(name => !there.some(row => row.name === name))
 }

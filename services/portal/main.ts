@@ -13,7 +13,10 @@ const schema = z.object({ CLICKHOUSE_URL, CLICKHOUSE_USER, CLICKHOUSE_PASSWORD, 
 
 await runService('portal', async log => {
   const config = readConfig(schema, process.env)
-  const client = createClickHouse(config, 'analyst', { settings: PORTAL_SETTINGS, request_ms_max: PORTAL_REQUEST_MS_MAX })
+  const client = createClickHouse(config, 'analyst', {
+    settings: PORTAL_SETTINGS,
+    request_ms_max: PORTAL_REQUEST_MS_MAX,
+  })
   const http = createPortal({ figures: createFigures(client), log, metrics: createMetrics('portal') })
   http.addHook('onClose', () => client.close())
   return { http, host: config.BIND_ADDRESS, port: config.PORTAL_PORT, portVariable: 'PORTAL_PORT' }

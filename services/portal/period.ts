@@ -2,7 +2,7 @@
  * Periods of the page: the whole time, a year, half-year, quarter or month, or two days of the visitor's choice.
  * Written as in indicator reports: `2023`, `2023-H1`, `2025-Q3`, `2025-07`. Pure.
  */
-import { type Language, day } from './format.ts'
+import { day, type Language } from './format.ts'
 import type { Words } from './words.ts'
 
 /** What a Date in ClickHouse can hold. */
@@ -64,7 +64,10 @@ export interface PeriodChoices {
 /** The periods in which something counts, newest first. */
 export function choicesOf(calendar: Calendar): PeriodChoices {
   const keys = (keyOf: (year: string, month: number) => string) =>
-    [...new Set(calendar.months.map(month => keyOf(month.slice(0, 4), Number(month.slice(5, 7)))))].sort().reverse().flatMap(key => periodOf(key) ?? [])
+    [...new Set(calendar.months.map(month => keyOf(month.slice(0, 4), Number(month.slice(5, 7)))))]
+      .sort()
+      .reverse()
+      .flatMap(key => periodOf(key) ?? [])
   return {
     years: keys(year => year),
     halves: keys((year, month) => `${year}-H${month <= 6 ? 1 : 2}`),
@@ -74,7 +77,20 @@ export function choicesOf(calendar: Calendar): PeriodChoices {
 }
 
 const ROMAN = ['I', 'II', 'III', 'IV']
-const MONTHS_EN = ['January', 'February', 'March', 'April', 'May', 'June', 'July', 'August', 'September', 'October', 'November', 'December']
+const MONTHS_EN = [
+  'January',
+  'February',
+  'March',
+  'April',
+  'May',
+  'June',
+  'July',
+  'August',
+  'September',
+  'October',
+  'November',
+  'December',
+]
 
 /** `Quý III/2025`, `Q3 2025`, `01/01/2023 – 30/06/2023`. */
 export function periodName(period: Period, words: Words, language: Language): string {
@@ -86,7 +102,9 @@ export function periodName(period: Period, words: Words, language: Language): st
     case 'year':
       return vi ? `Năm ${year}` : year
     case 'half':
-      return vi ? `6 tháng ${month === 1 ? 'đầu' : 'cuối'} năm ${year}` : `${month === 1 ? 'First' : 'Second'} half of ${year}`
+      return vi
+        ? `6 tháng ${month === 1 ? 'đầu' : 'cuối'} năm ${year}`
+        : `${month === 1 ? 'First' : 'Second'} half of ${year}`
     case 'quarter':
       return vi ? `Quý ${ROMAN[(month - 1) / 3]}/${year}` : `Q${(month + 2) / 3} ${year}`
     case 'month':

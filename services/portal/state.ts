@@ -40,18 +40,24 @@ const DEFAULT_SORT: Sort = { by: 'received', descending: true }
 
 /** `?lang=` goes before the browser's wish; Vietnamese where neither says anything we speak. */
 export function languageOf(query: Query, acceptLanguage: string | undefined): Language {
-  const wanted = LANGUAGES.find(language => language === query['lang'])
+  const wanted = LANGUAGES.find(language => language === query.lang)
   if (wanted !== undefined) return wanted
   const wishes = (acceptLanguage ?? '')
     .split(',')
     .map(wish => {
       const [tag = '', ...parameters] = wish.trim().split(';')
       const quality = parameters.find(parameter => parameter.trim().startsWith('q='))
-      return { tag: tag.slice(0, 2).toLowerCase(), quality: quality === undefined ? 1 : Number(quality.trim().slice(2)) }
+      return {
+        tag: tag.slice(0, 2).toLowerCase(),
+        quality: quality === undefined ? 1 : Number(quality.trim().slice(2)),
+      }
     })
     .filter(wish => wish.quality > 0)
     .sort((a, b) => b.quality - a.quality)
-  return LANGUAGES.find(language => language === wishes.find(wish => LANGUAGES.some(known => known === wish.tag))?.tag) ?? 'vi'
+  return (
+    LANGUAGES.find(language => language === wishes.find(wish => LANGUAGES.some(known => known === wish.tag))?.tag) ??
+    'vi'
+  )
 }
 
 /** Throws {@link AddressError} for a unit, period or day that is none. */
@@ -67,7 +73,8 @@ function readPeriod(query: Query, language: Language): Period {
   const [from, to] = [textOf(query, 'from'), textOf(query, 'to')]
   if (from !== '' || to !== '') {
     const span = { from: from === '' ? WHOLE.from : from, to: to === '' ? WHOLE.to : to }
-    if (!isDay(span.from) || !isDay(span.to) || span.from > span.to) throw new AddressError(400, WORDS[language].error_days(from, to))
+    if (!isDay(span.from) || !isDay(span.to) || span.from > span.to)
+      throw new AddressError(400, WORDS[language].error_days(from, to))
     return { kind: 'free', key: '', ...span }
   }
   const key = textOf(query, 'period')
@@ -101,14 +108,17 @@ function queryOf({ language, unit, period, sort }: PageState): URLSearchParams {
     query.set('from', period.from)
     query.set('to', period.to)
   } else if (period !== WHOLE) query.set('period', period.key)
-  if (sort.by !== DEFAULT_SORT.by || sort.descending !== DEFAULT_SORT.descending) query.set('sort', `${sort.descending ? '-' : ''}${sort.by}`)
+  if (sort.by !== DEFAULT_SORT.by || sort.descending !== DEFAULT_SORT.descending)
+    query.set('sort', `${sort.descending ? '-' : ''}${sort.by}`)
   return query
 }
 
 /** The address of the page with some of its state changed. */
 export const hrefOf = (state: PageState, changes: Partial<PageState> = {}, path = '/'): string =>
   // '@' and ':' may stand in a query as they are; addresses stay readable.
-  `${path}?${queryOf({ ...state, ...changes }).toString().replaceAll('%40', '@')}`
+  `${path}?${queryOf({ ...state, ...changes })
+    .toString()
+    .replaceAll('%40', '@')}`
 
 /** Fields a form must send along so that the rest of the state stays. */
 export function hiddenFields(state: PageState): [string, string][] {

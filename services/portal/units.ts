@@ -36,11 +36,18 @@ export function createUnits(rows: Unit[]) {
     /** The row of a code that begins on a day. */
     at: (code: string, valid_from: string): Unit | undefined => of(code).find(unit => unit.valid_from === valid_from),
     /** The row valid on a day, else the last before it, else the first after it. */
-    onDay: (code: string, day: string): Unit | undefined => of(code).findLast(unit => unit.valid_from <= day) ?? of(code)[0],
+    onDay: (code: string, day: string): Unit | undefined =>
+      of(code).findLast(unit => unit.valid_from <= day) ?? of(code)[0],
     /** Above a unit, from the province down, as they were when it began. */
     above: (unit: Unit): Unit[] => {
-      const valid = (code: string) => of(code).find(other => other.valid_from <= unit.valid_from && unit.valid_from <= other.valid_to)
-      const codes = unit.level === 'province' ? [] : unit.level === 'district' ? [unit.province_code] : [unit.province_code, unit.district_code]
+      const valid = (code: string) =>
+        of(code).find(other => other.valid_from <= unit.valid_from && unit.valid_from <= other.valid_to)
+      const codes =
+        unit.level === 'province'
+          ? []
+          : unit.level === 'district'
+            ? [unit.province_code]
+            : [unit.province_code, unit.district_code]
       return codes.filter(code => code !== '').flatMap(code => valid(code) ?? [])
     },
   }

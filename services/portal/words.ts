@@ -47,7 +47,8 @@ const vi = {
   of_on_time: (n: string, d: string) => `${n} trong ${d} hồ sơ đã giải quyết là trước hạn hoặc đúng hạn`,
   few: 'ít hồ sơ',
   few_note: 'Chữ nhạt, ghi “ít hồ sơ”: mẫu số dưới 30 hồ sơ, tỷ lệ chưa đủ tin cậy để so sánh.',
-  rate_note: 'Mỗi tỷ lệ kèm tử số / mẫu số. Đúng hạn gồm hồ sơ giải quyết trước hạn và đúng hạn, so với ngày hẹn trả đang có hiệu lực.',
+  rate_note:
+    'Mỗi tỷ lệ kèm tử số / mẫu số. Đúng hạn gồm hồ sơ giải quyết trước hạn và đúng hạn, so với ngày hẹn trả đang có hiệu lực.',
 
   parts_province: 'Theo tỉnh, thành phố',
   parts_district: 'Theo huyện, quận, thị xã, thành phố',
@@ -96,7 +97,14 @@ const vi = {
   alert_see: 'Xem số liệu',
   more: (n: string) => `Thêm ${n}`,
   severity: { info: 'Thông tin', warning: 'Cần chú ý', critical: 'Nghiêm trọng' },
-  states: { PENDING: 'chờ xác nhận', FIRING: 'đang cảnh báo', ACKNOWLEDGED: 'đã tiếp nhận', NO_DATA: 'không có dữ liệu', ERROR: 'lỗi khi đánh giá', RESOLVED: 'đã hết' },
+  states: {
+    PENDING: 'chờ xác nhận',
+    FIRING: 'đang cảnh báo',
+    ACKNOWLEDGED: 'đã tiếp nhận',
+    NO_DATA: 'không có dữ liệu',
+    ERROR: 'lỗi khi đánh giá',
+    RESOLVED: 'đã hết',
+  },
 
   events: 'Sự kiện mới nhất',
   events_hint: 'Toàn hệ thống, theo thứ tự ghi nhận. Không có dữ liệu cá nhân.',
@@ -153,11 +161,16 @@ const vi = {
   error_address: 'Địa chỉ không hợp lệ',
   error_unit: (code: string) => `Không có đơn vị hành chính nào mang mã ${code}.`,
   error_period: (value: string) => `Không hiểu kỳ báo cáo “${value}”. Ví dụ hợp lệ: 2023, 2023-H1, 2025-Q3, 2025-07.`,
-  error_days: (from: string, to: string) => `Khoảng ngày không hợp lệ: từ “${from}” đến “${to}”. Ngày phải có thật, ngày đầu không sau ngày cuối.`,
+  error_days: (from: string, to: string) =>
+    `Khoảng ngày không hợp lệ: từ “${from}” đến “${to}”. Ngày phải có thật, ngày đầu không sau ngày cuối.`,
   error_home: 'Về trang đầu',
 }
 
-type Text<T> = T extends string ? string : T extends (...args: infer A) => string ? (...args: A) => string : { [K in keyof T]: Text<T[K]> }
+type Text<T> = T extends string
+  ? string
+  : T extends (...args: infer A) => string
+    ? (...args: A) => string
+    : { [K in keyof T]: Text<T[K]> }
 export type Words = Text<typeof vi>
 
 const en: Words = {
@@ -237,7 +250,8 @@ const en: Words = {
   sample_partly: 'partly sample data',
   sample_title: 'This page holds sample data, not official figures',
   sample_where: names => `Sample data: ${names}.`,
-  sample_codes: 'Sample dossiers are synthetic and carry today’s codes of procedures and sectors, in earlier periods too.',
+  sample_codes:
+    'Sample dossiers are synthetic and carry today’s codes of procedures and sectors, in earlier periods too.',
   sample_58:
     'Ninh Thuận, first half of 2023: the online-submission rate follows the published figure (81.17 %; land sector 2.06 %); volumes, their distribution and the on-time results are synthetic.',
   sample_11:
@@ -251,7 +265,14 @@ const en: Words = {
   alert_see: 'See the figures',
   more: n => `${n} more`,
   severity: { info: 'Information', warning: 'Attention', critical: 'Critical' },
-  states: { PENDING: 'pending', FIRING: 'firing', ACKNOWLEDGED: 'acknowledged', NO_DATA: 'no data', ERROR: 'could not be judged', RESOLVED: 'resolved' },
+  states: {
+    PENDING: 'pending',
+    FIRING: 'firing',
+    ACKNOWLEDGED: 'acknowledged',
+    NO_DATA: 'no data',
+    ERROR: 'could not be judged',
+    RESOLVED: 'resolved',
+  },
 
   events: 'Latest events',
   events_hint: 'Of the whole system, in the order recorded. No personal data.',
@@ -278,7 +299,8 @@ const en: Words = {
   },
 
   dead_letters: 'Refused records',
-  dead_letters_hint: total => `${total} records, kept byte for byte to be mended and sent again; they count in no rate.`,
+  dead_letters_hint: total =>
+    `${total} records, kept byte for byte to be mended and sent again; they count in no rate.`,
   no_dead_letters: 'No records were refused.',
   whole_record: 'whole record',
   reasons: {
@@ -308,11 +330,13 @@ const en: Words = {
   error_address: 'This address is not valid',
   error_unit: code => `No administrative unit has the code ${code}.`,
   error_period: value => `“${value}” is no period. Valid ones: 2023, 2023-H1, 2025-Q3, 2025-07.`,
-  error_days: (from, to) => `From “${from}” to “${to}” is no span of days. Days must exist, the first not after the last.`,
+  error_days: (from, to) =>
+    `From “${from}” to “${to}” is no span of days. Days must exist, the first not after the last.`,
   error_home: 'Back to the first page',
 }
 
 export const WORDS: Record<Language, Words> = { vi, en }
 
 /** A text of one of the closed lists, or the code itself where a newer service says something unknown here. */
-export const wordOf = (list: Record<string, string>, code: string): string => (Object.hasOwn(list, code) ? (list[code] as string) : code)
+export const wordOf = (list: Record<string, string>, code: string): string =>
+  Object.hasOwn(list, code) ? (list[code] as string) : code

@@ -67,11 +67,8 @@ export function createAnswer(message: IncomingMessage, response: ServerResponse,
     },
     /** Sends the headers now, with what is known. */
     begin: beginResult,
-    onGone(stop: () => void): void {
-      if (response.destroyed) stop()
-      else response.once('close', () => !response.writableFinished && stop())
-    },
     async write(chunk: Buffer): Promise<void> {
+      if (response.destroyed) return
       if (!response.headersSent) {
         held.push(chunk)
         heldBytes += chunk.length

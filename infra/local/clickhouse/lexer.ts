@@ -18,6 +18,7 @@ export type Token = {
 
 const SPACE =
   /[ \t\n\r\f\v]+|\xC2[\x85\xA0]|\xE1\xA0\x8E|\xE2\x80[\x80-\x8D\xA8\xA9\xAF]|\xE2\x81[\x9F\xA0]|\xE3\x80\x80|\xEF\xBB\xBF/y
+const WORD_OR_COMMA = /[\w,()]/
 const LINE_COMMENT = /(?:--|\/\/|#[ !])[^\n]*/y
 const NUMBER =
   /0[xX][0-9a-fA-F][0-9a-fA-F_]*(?:\.[0-9a-fA-F_]*)?(?:[pP][+-]?[0-9_]+)?|(?:[0-9][0-9_]*(?:\.[0-9_]*)?|\.[0-9][0-9_]*)(?:[eE][+-]?[0-9_]+)?/y
@@ -74,6 +75,8 @@ export class Lexer {
   #skipBlank(): void {
     for (;;) {
       const before = this.position
+      // Most tokens have nothing before them.
+      if (WORD_OR_COMMA.test(this.text[before] ?? '')) return
       this.position = this.#match(SPACE, this.position) ?? this.position
       this.position = this.#match(LINE_COMMENT, this.position) ?? this.position
       if (this.text.startsWith('/*', this.position)) this.position = endOfComment(this.text, this.position)
@@ -94,7 +97,7 @@ export class Lexer {
     if (heredoc) return heredoc
     const unicode = char === '\xE2' ? this.#unicodeQuoted(start) : undefined
     if (unicode) return unicode
-    const hex = this.#match(HEX_STRING, start)
+    const hex = this.text[start + 1] === "'" ? this.#match(HEX_STRING, start) : undefined
     if (hex) return this.#token('string', start, hex, decodeHex(this.text.slice(start, hex)))
     const { kind, value } = this.#previous ?? {}
     const name = kind === 'word' || kind === 'quoted' || kind === 'number' || value === ')' || value === ']'

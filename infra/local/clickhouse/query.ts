@@ -34,7 +34,8 @@ export type Asked = { user: User; method: string; request: Request; answer: Answ
 
 const KILL_AGAIN_MS = 200
 
-export async function runQuery(server: Server, asked: Asked): Promise<void> {
+/** All is undone when it returns: the answer may end, and the client may ask again in the same session. */
+export async function runQuery(server: Server, asked: Asked): Promise<Summary> {
   const { request, cancel } = asked
   const statement = await readStatement(request)
   await judge(server, asked, statement)
@@ -49,7 +50,7 @@ export async function runQuery(server: Server, asked: Asked): Promise<void> {
       try {
         cancel.throwIfAborted()
         const work = execute(server, asked, statement, lease.session, slot.pipe, file)
-        await killedWith(server.engine, lease.session, cancel, work)
+        return await killedWith(server.engine, lease.session, cancel, work)
       } finally {
         await lease.release()
       }
@@ -82,7 +83,7 @@ async function judge(server: Server, { user, method, request }: Asked, statement
   }
 }
 
-/** Runs the statement and sends its answer to the end. */
+/** Runs the statement and sends its answer, all but the end. */
 async function execute(
   server: Server,
   { request, answer }: Asked,
@@ -90,7 +91,7 @@ async function execute(
   session: Session,
   pipe: string,
   file: string | undefined,
-): Promise<void> {
+): Promise<Summary> {
   const wanted = statement.output?.format ?? request.defaultFormat
   const format = server.formats.get(wanted.toLowerCase()) ?? { name: wanted, contentType: 'text/plain; charset=UTF-8' }
   answer.expect(format, request.compressAnswer)
@@ -98,22 +99,21 @@ async function execute(
     const write =
       statement.insert && file ? insertRows(session, statement.insert, file) : session.write(utf8(statement.sql))
     const { rowsWritten, bytesWritten, elapsed } = await write
-    answer.end({ rowsWritten, bytesWritten, elapsedS: elapsed })
-  } else if (statement.verb !== 'SELECT') {
+    return { rowsWritten, bytesWritten, elapsedS: elapsed }
+  }
+  if (statement.verb !== 'SELECT') {
     const { bytes, rowsRead, bytesRead, elapsed } = await session.query(utf8(statement.sql), format.name)
     await answer.write(bytes)
-    answer.end({ resultRows: rowsRead, resultBytes: bytesRead, elapsedS: elapsed })
-  } else if (request.waitEndOfQuery) {
-    await answerFromFile(session, statement, format.name, server.spoolDir, answer)
-  } else {
+    return { resultRows: rowsRead, resultBytes: bytesRead, elapsedS: elapsed }
+  }
+  if (request.waitEndOfQuery) return answerFromFile(session, statement, format.name, server.spoolDir, answer)
     const { output, done } = startSelect(session, statement, format.name, pipe)
-    answer.onGone(() => output.destroy())
     try {
       for await (const chunk of output) await answer.write(chunk)
     } catch {
-      // The pipe broke: the query tells why.
+      // Broken off: the query tells why.
     }
-    answer.end(summaryOf(await done))
+    return summaryOf(await done)
   }
 }
 
@@ -131,7 +131,7 @@ async function answerFromFile(
     const summary = summaryOf({ rows: rowsRead, bytes: bytesRead, elapsedS: elapsed })
     answer.begin(summary)
     for await (const chunk of createReadStream(file)) await answer.write(chunk)
-    answer.end(summary)
+    return summary
   } finally {
     await rm(file, { force: true })
   }
@@ -142,7 +142,7 @@ function summaryOf({ rows, bytes, elapsedS }: Result): Summary {
 }
 
 /** A kill that comes before the engine knows the query finds nothing: so again, until the work has ended. */
-async function killedWith(engine: Engine, session: Session, cancel: AbortSignal, work: Promise<void>): Promise<void> {
+async function killedWith<T>(engine: Engine, session: Session, cancel: AbortSignal, work: Promise<T>): Promise<T> {
   let ended = false
   const kill = async () => {
     while (!ended) {
@@ -153,7 +153,7 @@ async function killedWith(engine: Engine, session: Session, cancel: AbortSignal,
   const start = () => void kill().catch(() => undefined)
   cancel.addEventListener('abort', start, { once: true })
   try {
-    await work
+    return await work
   } finally {
     ended = true
     cancel.removeEventListener('abort', start)

@@ -24,22 +24,21 @@ export async function createPipes(directory: string, count: number): Promise<str
 export type Result = { rows: number; bytes: number; elapsedS: number }
 export type Running = { output: Socket; done: Promise<Result> }
 
+/**
+ * `output` must be read to its end, also when nobody wants it any more. A descriptor of both ways stays open while the
+ * query runs: the engine opens the file again after some errors, and would wait for ever for a reader that has gone.
+ */
 export function startSelect(session: Session, statement: Statement, format: string, pipe: string): Running {
+  const both = openSync(pipe, constants.O_RDWR | constants.O_NONBLOCK)
   const fd = openSync(pipe, constants.O_RDONLY | constants.O_NONBLOCK)
   const output = new Socket({ fd, readable: true, writable: false })
-  // What goes wrong with the pipe itself shows as the query's failure.
-  output.on('error', () => undefined)
-  const done = session.query(intoFile(statement, format, pipe)).then(
-    answer => {
-      endPipe(pipe)
-      return { rows: answer.rowsRead, bytes: answer.bytesRead, elapsedS: answer.elapsed }
-    },
-    error => {
-      output.destroy()
-      throw error
-    },
-  )
-  done.catch(() => undefined)
+  const done = session
+    .query(intoFile(statement, format, pipe))
+    // The last writer closes: the reader comes to the end of what was written.
+    .finally(() => closeSync(both))
+    .then(answer => ({ rows: answer.rowsRead, bytes: answer.bytesRead, elapsedS: answer.elapsed }))
+  // After a failure the engine may keep its end open until the session closes: nothing more is to come.
+  done.catch(() => output.destroy())
   return { output, done }
 }
 
@@ -47,14 +46,4 @@ export function intoFile(statement: Statement, format: string, file: string): st
   const { sql, output } = statement
   const [query, clause] = output ? [sql.slice(0, output.at), sql.slice(output.at)] : [sql, `FORMAT ${format}`]
   return `${utf8(query)} INTO OUTFILE ${literal(file)} TRUNCATE ${utf8(clause)}`
-}
-
-/** A reader sees the end once the last writer has gone: be one for a moment, in case the engine never was. */
-function endPipe(pipe: string): void {
-  try {
-    closeSync(openSync(pipe, constants.O_WRONLY | constants.O_NONBLOCK))
-  } catch (error) {
-    // ENXIO: nobody reads any more, so nobody waits for an end.
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENXIO')) throw error
-  }
 }

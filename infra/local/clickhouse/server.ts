@@ -46,7 +46,8 @@ export function createHttpServer(server: Server, log: Logger) {
       refuseForeignPages(message)
       const user = signIn(message.headers, query)
       const request = await readRequest(message, query)
-      await runQuery(server, { user, method: message.method ?? 'GET', request, answer, cancel })
+      const summary = await runQuery(server, { user, method: message.method ?? 'GET', request, answer, cancel })
+      answer.end(summary)
     } catch (cause) {
       const error = fromEngine(cause)
       if (error.type === 'UNKNOWN_EXCEPTION' && !cancel.aborted)

@@ -13,6 +13,9 @@ import { USER_SETTINGS, type User } from './users.ts'
 /** A session costs about a megabyte; the longest unused one makes room. */
 const NAMED_SESSIONS_MAX = 100
 
+/** The engine's default of max_query_size, in bytes. */
+const QUERY_SIZE_MAX = 262_144
+
 type Named = { session: Session; busy: boolean; expiry: NodeJS.Timeout | undefined }
 export type Lease = { session: Session; release: () => Promise<void> }
 
@@ -85,7 +88,15 @@ export function createSessions(engine: Engine) {
 async function prepare(session: Session, request: Request, user: User, settings: readonly Setting[]): Promise<void> {
   if (request.database !== undefined) await session.query(`USE ${identifier(request.database)}`)
   const all = [...settings, ...request.parameters, ...USER_SETTINGS[user]]
-  if (all.length > 0) await session.query(setStatement(all))
+  if (all.length === 0) return
+  const set = setStatement(all)
+  if (set.length < QUERY_SIZE_MAX / 4) {
+    await session.query(set)
+    return
+  }
+  // Parameters of any length: max_query_size holds for the query, not for them.
+  await session.query(setStatement([{ name: 'max_query_size', value: String(set.length * 4) }]))
+  await session.query(setStatement([{ name: 'max_query_size', value: String(QUERY_SIZE_MAX) }, ...all]))
 }
 
 async function valuesNow(session: Session, settings: readonly Setting[]): Promise<Setting[]> {

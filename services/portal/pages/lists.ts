@@ -28,7 +28,9 @@ function alertItem(alert: AlertRow, view: PageView): Html {
   const period = periodOfDays(dayOf(alert.window_from_ms), dayOf(alert.window_to_ms))
   const unit = units.onDay(alert.unit_code, period.to)
   const value =
-    alert.numerator === null || alert.denominator === null ? '' : html`<span class="alert-rate">!${rate(alert.numerator, alert.denominator, (n, d) => `${n} / ${d}`, words, language)}</span>`
+    alert.numerator === null || alert.denominator === null
+      ? ''
+      : html`<span class="alert-rate">!${rate(alert.numerator, alert.denominator, (n, d) => `${n} / ${d}`, words, language)}</span>`
   return html`<li id="a-${alert.alert_id}" class="severity-${alert.severity}">
     <p><strong>${wordOf(words.severity, alert.severity)}</strong> <span class="state">${wordOf(words.states, alert.state)}</span> !${hasSample(alert, period, view) ? sampleBadge([SAMPLE], words) : ''}</p>
     <p>${language === 'vi' ? alert.text_vi : alert.text_en}</p>
@@ -41,7 +43,9 @@ function alertItem(alert: AlertRow, view: PageView): Html {
 /** Whether sample dossiers fall into what the alert judges. */
 function hasSample(alert: AlertRow, { from, to }: { from: string; to: string }, { samples, units }: PageView): boolean {
   const province = units.onDay(alert.unit_code, to)?.province_code
-  return samples.some(span => (province === undefined || span.province_code === province) && span.first <= to && span.last >= from)
+  return samples.some(
+    span => (province === undefined || span.province_code === province) && span.first <= to && span.last >= from,
+  )
 }
 
 export function eventsList(view: PageView): Html {

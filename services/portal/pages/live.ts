@@ -33,7 +33,10 @@ function statusLine(view: PageView): Html {
     as_of_ms === undefined
       ? html`${words.no_event_yet}`
       : html`<time datetime="${machineTime(as_of_ms)}">${words.as_of(`${timeOf(as_of_ms)} ${day(dayOf(as_of_ms))}`)}</time> <span title="${words.events_stored_hint}">${words.events_stored(count(moment.events, state.language))}</span>`
-  const open = alerts.length === 0 ? '' : html` <a class="to-alerts" href="#alerts">${words.to_alerts(count(alerts.length, state.language))}</a>`
+  const open =
+    alerts.length === 0
+      ? ''
+      : html` <a class="to-alerts" href="#alerts">${words.to_alerts(count(alerts.length, state.language))}</a>`
   return html`<p class="status">!${asOf}!${open}</p>`
 }
 
@@ -41,7 +44,12 @@ function breadcrumb(view: PageView): Html {
   const words = wordsOf(view)
   const { state, units } = view
   if (state.unit === undefined) return ''
-  const above = units.above(state.unit).map(unit => html`<li><a href="${hrefOf(state, { unit })}">!${vietnamese(unitName(unit, words), state.language)}</a></li>`)
+  const above = units
+    .above(state.unit)
+    .map(
+      unit =>
+        html`<li><a href="${hrefOf(state, { unit })}">!${vietnamese(unitName(unit, words), state.language)}</a></li>`,
+    )
   return html`<nav class="crumbs" aria-label="${words.breadcrumb}"><ol><li><a href="${hrefOf(state, { unit: undefined })}">${words.country}</a></li>!${above}<li><span aria-current="page">!${vietnamese(unitName(state.unit, words), state.language)}</span></li></ol></nav>`
 }
 
@@ -49,12 +57,21 @@ function heading(view: PageView): Html {
   const words = wordsOf(view)
   const { state, calendar, units } = view
   const { unit, period } = state
-  const days = period.kind === 'whole' ? (calendar.first === '' ? '' : daysName(calendar.first, calendar.last)) : daysName(period.from, period.to)
+  const days =
+    period.kind === 'whole'
+      ? calendar.first === ''
+        ? ''
+        : daysName(calendar.first, calendar.last)
+      : daysName(period.from, period.to)
   const name = periodName(period, words, state.language)
   const when = days === '' || days === name ? name : `${name} (${days})`
   const facts = [unit === undefined ? '' : words.unit_code(unit.code), when].filter(fact => fact !== '').join(' · ')
-  const ended = unit !== undefined && hasEnded(unit) ? html`<p class="ended-note">${words.ended_note(day(unit.valid_to))}</p>` : ''
+  const ended =
+    unit !== undefined && hasEnded(unit) ? html`<p class="ended-note">${words.ended_note(day(unit.valid_to))}</p>` : ''
   const others = unit === undefined ? [] : units.of(unit.code).filter(other => other !== unit)
-  const same = others.length === 0 ? '' : html`<p>${words.same_code} !${others.map(other => html`<a href="${hrefOf(state, { unit: other })}">!${vietnamese(placeName(other, words), state.language)}</a>`).join(', ')}</p>`
+  const same =
+    others.length === 0
+      ? ''
+      : html`<p>${words.same_code} !${others.map(other => html`<a href="${hrefOf(state, { unit: other })}">!${vietnamese(placeName(other, words), state.language)}</a>`).join(', ')}</p>`
   return html`<div class="heading"><h2>!${unit === undefined ? html`${words.country}` : vietnamese(unit.name, state.language)}</h2><p>${facts}</p>!${ended}!${same}</div>`
 }

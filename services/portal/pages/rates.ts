@@ -21,7 +21,8 @@ export function keyFigures(view: PageView): Html {
   </dl>`
 }
 
-const onlineRate = (counts: Counts, words: Words, language: Language): Html => rate(counts.received_online, counts.received, words.of_online, words, language)
+const onlineRate = (counts: Counts, words: Words, language: Language): Html =>
+  rate(counts.received_online, counts.received, words.of_online, words, language)
 const onTimeRate = (counts: Counts, words: Words, language: Language): Html =>
   rate(counts.settled_early + counts.settled_on_time, counts.settled, words.of_on_time, words, language)
 
@@ -31,7 +32,8 @@ export function partsTable(view: PageView): Html {
   const { state, calendar } = view
   if (view.parts.length === 0) {
     if (calendar.months.length === 0) return html`<p class="empty">${words.no_figures_at_all}</p>`
-    const whole = state.period === WHOLE ? '' : html` <a href="${hrefOf(state, { period: WHOLE })}">${words.see_whole}</a>`
+    const whole =
+      state.period === WHOLE ? '' : html` <a href="${hrefOf(state, { period: WHOLE })}">${words.see_whole}</a>`
     return html`<p class="empty">${words.no_figures}!${whole}</p>`
   }
   const byMonth = view.parts[0]?.kind === 'month'
@@ -48,18 +50,31 @@ export function partsTable(view: PageView): Html {
   </section>`
 }
 
-const hasFew = (parts: Part[]) => parts.some(part => (part.received > 0 && part.received < FEW) || (part.settled > 0 && part.settled < FEW))
+const hasFew = (parts: Part[]) =>
+  parts.some(part => (part.received > 0 && part.received < FEW) || (part.settled > 0 && part.settled < FEW))
 
 function titleOf(parts: Part[], words: Words): string {
   const kinds = new Set(parts.map(part => part.kind).filter(kind => kind !== 'own'))
   if (kinds.size !== 1) return words.parts_mixed
-  return { province: words.parts_province, district: words.parts_district, commune: words.parts_commune, month: words.parts_month, own: words.parts_mixed }[[...kinds][0] as Part['kind']]
+  return {
+    province: words.parts_province,
+    district: words.parts_district,
+    commune: words.parts_commune,
+    month: words.parts_month,
+    own: words.parts_mixed,
+  }[[...kinds][0] as Part['kind']]
 }
 
 function partRow(part: Part, view: PageView): Html {
   const words = wordsOf(view)
   const { language } = view.state
-  return row(`u-${part.kind}-${part.code}-${part.valid_from}-${part.province}`.replaceAll(' ', '_'), html`!${partName(part, view)} !${sampleBadge(part.sources, words)}!${partDetail(part, view)}`, part, words, language)
+  return row(
+    `u-${part.kind}-${part.code}-${part.valid_from}-${part.province}`.replaceAll(' ', '_'),
+    html`!${partName(part, view)} !${sampleBadge(part.sources, words)}!${partDetail(part, view)}`,
+    part,
+    words,
+    language,
+  )
 }
 
 const row = (id: string, head: Html, counts: Counts, words: Words, language: Language): Html => html`
@@ -68,7 +83,8 @@ const row = (id: string, head: Html, counts: Counts, words: Words, language: Lan
 function partName(part: Part, view: PageView): Html {
   const words = wordsOf(view)
   const { state, units } = view
-  if (part.kind === 'own') return html`<span class="name">${state.unit?.level === 'district' ? words.own_district : words.own_province}</span>`
+  if (part.kind === 'own')
+    return html`<span class="name">${state.unit?.level === 'district' ? words.own_district : words.own_province}</span>`
   if (part.kind === 'month') {
     const period = periodOf(part.code.slice(0, 7))
     return html`<span class="name">${period === undefined ? part.code : periodName(period, words, state.language)}</span>`
@@ -87,18 +103,29 @@ function partDetail(part: Part, view: PageView): Html {
     return several ? html`<small>${words.counts_for} !${vietnamese(part.province, view.state.language)}</small>` : ''
   }
   const unit = view.units.at(part.code, part.valid_from)
-  const ended = unit === undefined || unitName(unit, words) === unit.name ? '' : html` · <span class="ended">${words.ended(day(unit.valid_to))}</span>`
+  const ended =
+    unit === undefined || unitName(unit, words) === unit.name
+      ? ''
+      : html` · <span class="ended">${words.ended(day(unit.valid_to))}</span>`
   return html`<small>${words.unit_code(part.code)}!${ended}</small>`
 }
 
 function sortLinks(view: PageView): Html {
   const words = wordsOf(view)
   const { sort } = view.state
-  const names: Record<SortBy, string> = { name: words.sort_name, received: words.sort_received, online: words.sort_online, settled: words.sort_settled, on_time: words.sort_on_time }
+  const names: Record<SortBy, string> = {
+    name: words.sort_name,
+    received: words.sort_received,
+    online: words.sort_online,
+    settled: words.sort_settled,
+    on_time: words.sort_on_time,
+  }
   const link = (by: SortBy) => {
     const current = by === sort.by
     const next: Sort = { by, descending: current ? !sort.descending : by !== 'name' }
-    const mark = current ? html` <span aria-hidden="true">${sort.descending ? '↓' : '↑'}</span><span class="sr">, ${sort.descending ? words.descending : words.ascending}</span>` : ''
+    const mark = current
+      ? html` <span aria-hidden="true">${sort.descending ? '↓' : '↑'}</span><span class="sr">, ${sort.descending ? words.descending : words.ascending}</span>`
+      : ''
     return html`<li><a href="${hrefOf(view.state, { sort: next })}" aria-current="${current ? 'true' : 'false'}">${names[by]}!${mark}</a></li>`
   }
   return html`<nav class="sort" aria-label="${words.sort_by}"><span aria-hidden="true">${words.sort_by}</span><ul>!${SORTS.map(link)}</ul></nav>`
@@ -115,7 +142,8 @@ const sortValue: Record<Exclude<SortBy, 'name'>, (part: Part) => number | undefi
 /** What was recorded at the unit itself stands last; equal rows keep the order of their names. */
 export function sorted(parts: Part[], { by, descending }: Sort): Part[] {
   const direction = descending ? -1 : 1
-  const byName = (a: Part, b: Part) => compareNames(a.name, b.name) || a.valid_from.localeCompare(b.valid_from) || a.code.localeCompare(b.code)
+  const byName = (a: Part, b: Part) =>
+    compareNames(a.name, b.name) || a.valid_from.localeCompare(b.valid_from) || a.code.localeCompare(b.code)
   return [...parts].sort((a, b) => {
     if ((a.kind === 'own') !== (b.kind === 'own')) return a.kind === 'own' ? 1 : -1
     if (by === 'name') return direction * byName(a, b)

@@ -10,8 +10,14 @@ import { type Html, type PageView, unitName, wordsOf } from './view.ts'
 
 export const LIVE_S = 2
 const LANGUAGE_NAMES: Record<Language, string> = { vi: 'Tiếng Việt', en: 'English' }
-/** A poll that fails leaves the page as it is. */
-const HTMX_CONFIG = JSON.stringify({ noSwap: [204, 304, '4xx', '5xx'], includeIndicatorCSS: false, history: false, defaultTimeout: 20_000 })
+/** A poll that fails leaves the page as it is; what a visitor has unfolded stays unfolded. */
+const HTMX_CONFIG = JSON.stringify({
+  noSwap: [204, 304, '4xx', '5xx'],
+  morphIgnore: ['data-htmx-powered', 'open'],
+  includeIndicatorCSS: false,
+  history: false,
+  defaultTimeout: 20_000,
+})
 
 export function page(view: PageView): Html {
   const words = wordsOf(view)
@@ -24,23 +30,40 @@ export function page(view: PageView): Html {
   !${live}
   </div>`
   const languages = LANGUAGES.map(
-    language => html`<li><a href="${hrefOf(state, { language })}" lang="${language}" hreflang="${language}" aria-current="${language === state.language ? 'true' : 'false'}">${LANGUAGE_NAMES[language]}</a></li>`,
+    language =>
+      html`<li><a href="${hrefOf(state, { language })}" lang="${language}" hreflang="${language}" aria-current="${language === state.language ? 'true' : 'false'}">${LANGUAGE_NAMES[language]}</a></li>`,
   )
-  return document(state.language, title, body, { languages: html`<nav class="languages" aria-label="${words.language_label}"><ul>!${languages}</ul></nav>`, home: hrefOf(state, { unit: undefined }), scripts: true })
+  return document(state.language, title, body, {
+    languages: html`<nav class="languages" aria-label="${words.language_label}"><ul>!${languages}</ul></nav>`,
+    home: hrefOf(state, { unit: undefined }),
+    scripts: true,
+  })
 }
 
 /** A page that says what is wrong, and leads home. */
 export function errorPage(language: Language, title: string, text: string): Html {
   const words = WORDS[language]
-  return document(language, title, html`!${titleBlock(words)}<div class="error"><h2>${title}</h2><p>${text}</p><p><a href="/?lang=${language}">${words.error_home}</a></p></div>`, { languages: '', home: `/?lang=${language}`, scripts: false })
+  return document(
+    language,
+    title,
+    html`!${titleBlock(words)}<div class="error"><h2>${title}</h2><p>${text}</p><p><a href="/?lang=${language}">${words.error_home}</a></p></div>`,
+    { languages: '', home: `/?lang=${language}`, scripts: false },
+  )
 }
 
-function document(language: Language, title: string, body: Html, parts: { languages: Html; home: string; scripts: boolean }): Html {
+function document(
+  language: Language,
+  title: string,
+  body: Html,
+  parts: { languages: Html; home: string; scripts: boolean },
+): Html {
   const words = WORDS[language]
   const scripts = parts.scripts
     ? html`<script src="${ASSETS.htmx.href}" defer></script><script src="${ASSETS.ptag.href}" defer></script><script src="${ASSETS.script.href}" defer></script>`
     : ''
-  const pause = parts.scripts ? html`<button type="button" id="pause" hidden data-pause="${words.pause}" data-resume="${words.resume}">${words.pause}</button>` : ''
+  const pause = parts.scripts
+    ? html`<button type="button" id="pause" hidden data-pause="${words.pause}" data-resume="${words.resume}">${words.pause}</button>`
+    : ''
   return html`<!doctype html>
 <html lang="${language}">
 <head>
@@ -73,9 +96,13 @@ const titleBlock = (words: Words): Html => html`<div class="title"><h1>${words.t
 function periodForm(state: PageState, calendar: Calendar, words: Words): Html {
   const { period, language } = state
   const choices = choicesOf(calendar)
-  const known = [...choices.years, ...choices.halves, ...choices.quarters, ...choices.months].some(choice => choice.key === period.key)
-  const option = (choice: Period) => html`<option value="${choice.key}" !${choice.key === period.key ? 'selected' : ''}>${periodName(choice, words, language)}</option>`
-  const group = (label: string, list: Period[]) => (list.length === 0 ? '' : html`<optgroup label="${label}">!${list.map(option)}</optgroup>`)
+  const known = [...choices.years, ...choices.halves, ...choices.quarters, ...choices.months].some(
+    choice => choice.key === period.key,
+  )
+  const option = (choice: Period) =>
+    html`<option value="${choice.key}" !${choice.key === period.key ? 'selected' : ''}>${periodName(choice, words, language)}</option>`
+  const group = (label: string, list: Period[]) =>
+    list.length === 0 ? '' : html`<optgroup label="${label}">!${list.map(option)}</optgroup>`
   const hidden = hiddenFields(state).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)
   const free = period.kind === 'free'
   const days = free ? period : { from: calendar.first, to: calendar.last }

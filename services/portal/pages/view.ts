@@ -42,22 +42,35 @@ export const sumOf = (parts: Counts[]): Counts =>
   )
 
 /** "Tỉnh Bắc Giang (đến 30/06/2025)": the code alone names no place once a unit has ended. */
-export const unitName = (unit: Unit, words: Words): string => (hasEnded(unit) ? `${unit.name} (${words.ended(day(unit.valid_to))})` : unit.name)
+export const unitName = (unit: Unit, words: Words): string =>
+  hasEnded(unit) ? `${unit.name} (${words.ended(day(unit.valid_to))})` : unit.name
 
 /** As {@link unitName}, and of a unit that took over a code, since when. */
 export const placeName = (unit: Unit, words: Words): string =>
-  hasEnded(unit) || unit.valid_from === DAY_MIN ? unitName(unit, words) : `${unit.name} (${words.since(day(unit.valid_from))})`
+  hasEnded(unit) || unit.valid_from === DAY_MIN
+    ? unitName(unit, words)
+    : `${unit.name} (${words.since(day(unit.valid_from))})`
 
 /** Names of places stay Vietnamese in every language, and say so to a screen reader. */
-export const vietnamese = (text: string, language: Language): Html => (language === 'vi' ? html`${text}` : html`<span lang="vi">${text}</span>`)
+export const vietnamese = (text: string, language: Language): Html =>
+  language === 'vi' ? html`${text}` : html`<span lang="vi">${text}</span>`
 
 export const sampleBadge = (sources: string[], words: Words): Html =>
-  sources.includes(SAMPLE) ? html`<span class="badge">${sources.length === 1 ? words.sample : words.sample_partly}</span>` : ''
+  sources.includes(SAMPLE)
+    ? html`<span class="badge">${sources.length === 1 ? words.sample : words.sample_partly}</span>`
+    : ''
 
 /** A rate: percentage, bar, numerator and denominator; muted and marked where the denominator is small. */
-export function rate(numerator: number, denominator: number, sentence: (n: string, d: string) => string, words: Words, language: Language): Html {
+export function rate(
+  numerator: number,
+  denominator: number,
+  sentence: (n: string, d: string) => string,
+  words: Words,
+  language: Language,
+): Html {
   const shown = percent(numerator, denominator, language)
-  if (shown === undefined) return html`<span class="rate"><span class="value" aria-hidden="true">–</span><span class="sr">${words.none}</span></span>`
+  if (shown === undefined)
+    return html`<span class="rate"><span class="value" aria-hidden="true">–</span><span class="sr">${words.none}</span></span>`
   const [n, d] = [count(numerator, language), count(denominator, language)]
   const few = denominator < FEW ? html` <span class="few-mark">${words.few}</span>` : ''
   return html`<span class="${denominator < FEW ? 'rate few' : 'rate'}"><b class="value">${shown}</b>!${bar(numerator / denominator)}<span class="frac"><span aria-hidden="true">${n} / ${d}</span><span class="sr">${sentence(n, d)}</span>!${few}</span></span>`
