@@ -31,15 +31,15 @@ const app = portal()
 
 /**
  * Dossiers of Ninh Thuận (58) in 2023: two communes of one district, one of another, and the province itself. Of Khánh Hòa
- * (56) from July 2025: the old commune 22840, now counted there, and a commune of today. Of Điện Biên (11) in 2026.
+ * (56) from July 2025: the old commune 22843, now counted there, and a commune of today. Of Điện Biên (11) in 2026.
  */
 function samples(): DossierEvent[] {
   const groups = [
-    { unit: '22840', day: '2023-03-15', dossiers: 97, online: 31, settled: 90, late: 7 },
-    { unit: '22843', day: '2023-06-30', dossiers: 12, online: 11, settled: 12, late: 0 },
+    { unit: '22843', day: '2023-03-15', dossiers: 97, online: 31, settled: 90, late: 7 },
+    { unit: '22840', day: '2023-06-30', dossiers: 12, online: 11, settled: 12, late: 0 },
     { unit: '22738', day: '2023-01-01', dossiers: 41, online: 0, settled: 0, late: 0 },
     { unit: '58', day: '2023-05-05', dossiers: 5, online: 5, settled: 3, late: 3 },
-    { unit: '22840', day: '2025-08-01', dossiers: 9, online: 4, settled: 9, late: 2 },
+    { unit: '22843', day: '2025-08-01', dossiers: 9, online: 4, settled: 9, late: 2 },
     { unit: '22366', day: '2025-09-01', dossiers: 33, online: 32, settled: 30, late: 1 },
     { unit: '11', day: '2026-02-02', dossiers: 60, online: 59, settled: 60, late: 1 },
   ]
@@ -118,7 +118,7 @@ describe('GET /api/rates', () => {
     // Of the old commune only what came after the reform: its dossiers of 2023 are Ninh Thuận's.
     expect(within.map(row => [row.unit_code, row.received])).toEqual([
       ['22366', 33],
-      ['22840', 9],
+      ['22843', 9],
     ])
     const [province] = await api(`tier=province&from=${from}&to=${to}&unit=56`)
     expect(within.reduce((sum, row) => sum + row.received, 0)).toBe(province?.received)
@@ -163,11 +163,11 @@ describe('the page', () => {
   test.each([
     ['province', ''],
     ['district', 'unit=58@1970-01-01'],
-    ['commune', 'unit=584@1970-01-01'],
+    ['commune', 'unit=588@1970-01-01'],
   ])('shows the rows of the view at the tier %s', async (tier, unit) => {
     const html = await page(`period=2023&${unit}`)
     const rows = await view(tier, '2023-01-01', '2023-12-31')
-    const here = tier === 'commune' ? rows.filter(row => ['22840', '22843'].includes(row.unit_code)) : rows
+    const here = tier === 'commune' ? rows.filter(row => ['22843', '22840'].includes(row.unit_code)) : rows
     expect(here.length).toBeGreaterThan(0)
     for (const row of here)
       for (const text of shown(row))
@@ -194,7 +194,7 @@ describe('the page', () => {
   })
 
   test('shows a commune by month, and for which province each month counts', async () => {
-    const text = textOf(await page('unit=22840@1970-01-01'))
+    const text = textOf(await page('unit=22843@1970-01-01'))
     expect(text).toMatch(/Tháng 3\/2023.*Tính cho Tỉnh Ninh Thuận.*Tháng 8\/2025.*Tính cho Tỉnh Khánh Hòa/)
   })
 

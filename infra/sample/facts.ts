@@ -39,8 +39,8 @@ export interface FactsSource {
   facts(at: number, random: Random): Facts
   /** The day on which dossier `at` is received; the last day of the period for any beyond. */
   dayOf(at: number): number
-  /** Facts of one more dossier, which no figure holds. */
-  extra(random: Random): Facts
+  /** Facts of one more dossier, which no figure holds, received on the day of dossier `at`. */
+  extra(at: number, random: Random): Facts
   communes: readonly Commune[]
   first_day: number
   settled_to_day: number
@@ -110,10 +110,10 @@ export function createFacts(plan: Plan): FactsSource {
       const dossier = order[at] as number
       return make(stratumOf(dossier), outcomeOf(dossier), days[dossier] as number, draw)
     },
-    extra(draw) {
-      const stratum = draw.of(STRATA)
+    extra(at, draw) {
+      const day = days[order[at] as number] as number
       const outcome = draw.of(['early', 'on_time', 'late'] as const)
-      return make(stratum, outcome, dayFor(stratum, outcome, draw), draw)
+      return make(draw.of(STRATA), day > settled_to_day - 2 ? 'early' : outcome, day, draw)
     },
   }
 }

@@ -51,11 +51,11 @@ export function* chunksOf(plan: Plan, chunk_dossiers = CHUNK_DOSSIERS): Generato
       tell(facts, courses.next())
       tally(figures, facts, first_day, last_day)
       if (!courses.void()) continue
-      tell(source.extra(random), 'voided')
+      tell(source.extra(told.dossiers, random), 'voided')
       told.voided++
     }
-    // Nothing told from here on happens before the day of the next dossier.
-    const deliveries = end === source.dossiers ? belt.take() : belt.take(source.dayOf(end))
+    // Nothing told from here on happens before the eve of the next dossier's reception.
+    const deliveries = end === source.dossiers ? belt.take() : belt.take(source.dayOf(end) - 1)
     yield { deliveries, told: { ...told }, figures: { ...figures } }
   }
 }

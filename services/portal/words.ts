@@ -86,8 +86,8 @@ const vi = {
   sample_codes: 'Hồ sơ mẫu được tạo tự động và mang mã thủ tục, lĩnh vực hiện hành, kể cả khi thuộc kỳ trước đây.',
   sample_58:
     'Ninh Thuận, 6 tháng đầu năm 2023: tỷ lệ nộp trực tuyến lấy theo số đã công bố (81,17 %; riêng lĩnh vực đất đai 2,06 %); số hồ sơ, cách phân bổ và kết quả đúng hạn là số tổng hợp.',
-  sample_11:
-    'Điện Biên, năm 2026: số hồ sơ và số đúng hạn lấy theo Cổng Dịch vụ công quốc gia (10/10/2026). “Đúng hạn” của Cổng gồm hồ sơ đã giải quyết đúng hạn và hồ sơ đang xử lý còn trong hạn; ở đây tất cả được coi là đã giải quyết. Tỷ lệ nộp trực tuyến là số tổng hợp.',
+  sample_replayed: (names: string) =>
+    `${names}: số hồ sơ và số đúng hạn lấy theo bảng đã công bố của Cổng Dịch vụ công quốc gia (bảng kèm theo: ngày 10/10/2026, tính từ đầu năm). “Đúng hạn” của Cổng gồm hồ sơ đã giải quyết đúng hạn và hồ sơ đang xử lý còn trong hạn; ở đây tất cả được coi là đã giải quyết. Tỷ lệ nộp trực tuyến là số tổng hợp.`,
   sample_25: 'Phú Thọ: luồng hồ sơ mẫu chạy chậm theo thời gian thực, để thấy số liệu chuyển động.',
 
   alerts: 'Cảnh báo đang mở',
@@ -254,8 +254,8 @@ const en: Words = {
     'Sample dossiers are synthetic and carry today’s codes of procedures and sectors, in earlier periods too.',
   sample_58:
     'Ninh Thuận, first half of 2023: the online-submission rate follows the published figure (81.17 %; land sector 2.06 %); volumes, their distribution and the on-time results are synthetic.',
-  sample_11:
-    'Điện Biên, 2026: dossiers and on-time dossiers follow the National Public Service Portal (10/10/2026). The portal’s “on time” is settled in time plus pending within the deadline; here all of them are taken as settled. The online-submission rate is synthetic.',
+  sample_replayed: names =>
+    `${names}: dossiers and on-time dossiers follow the table published by the National Public Service Portal (the one included: 10/10/2026, year to date). The portal’s “on time” is settled in time plus pending within the deadline; here all of them are taken as settled. The online-submission rate is synthetic.`,
   sample_25: 'Phú Thọ: a slow live stream of sample dossiers that keeps the figures moving.',
 
   alerts: 'Open alerts',

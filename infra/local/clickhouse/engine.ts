@@ -5,6 +5,7 @@
  * Speaks to chDB's native addon instead of its `Session`: the latter keeps a closed session open until every other query
  * of the process has ended (a cancelled one then stays in system.processes), and hides how many rows an INSERT wrote.
  */
+import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fromEngine } from './errors.ts'
@@ -35,7 +36,7 @@ export type Session = ReturnType<Engine['session']>
 export function openEngine(dataDir: string, configFile: string) {
   const native = loadNative()
   // Held for the life of the process: the engine shuts down with its last connection.
-  const base = native.CreateConnection(dataDir, [`--config-file=${configFile}`, '--implicit_select=0'])
+  const base = openBase(native, dataDir, configFile)
 
   /** `mark`: by what kill() finds the session's running statement. */
   function session(mark: string) {
@@ -82,6 +83,31 @@ export function openEngine(dataDir: string, configFile: string) {
   }
 
   return { session, onlyReads, kill, list, close: () => native.CloseConnection(base) }
+}
+
+export class DataDirError extends Error {
+  override name = 'DataDirError'
+}
+
+/** The engine locks its directory and writes its process id there; it says so on stderr only. */
+function openBase(native: Native, dataDir: string, configFile: string): Connection {
+  try {
+    return native.CreateConnection(dataDir, [`--config-file=${configFile}`, '--implicit_select=0'])
+  } catch (cause) {
+    const owner = ownerOf(dataDir)
+    const why = owner === undefined ? `cannot be opened: ${cause}` : `is in use by process ${owner}`
+    throw new DataDirError(`the data directory ${dataDir} ${why}`, { cause })
+  }
+}
+
+function ownerOf(dataDir: string): number | undefined {
+  try {
+    const pid = Number(/^PID: (\d+)/m.exec(readFileSync(join(dataDir, 'status'), 'utf8'))?.[1])
+    process.kill(pid, 0)
+    return pid === process.pid ? undefined : pid
+  } catch {
+    return undefined
+  }
 }
 
 function loadNative(): Native {

@@ -25,7 +25,7 @@ const judge = (
   settings: Array<{ name: string; value: string }> = [],
 ) => {
   try {
-    guard(user, parseStatement(latin1(sql)), settings)
+    guard(user, parseStatement(latin1(sql)), settings, 'TabSeparated')
     return 'allowed'
   } catch (error) {
     if (error instanceof ServerError) return error.type

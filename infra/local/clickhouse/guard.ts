@@ -58,7 +58,8 @@ const SETTING_ALLOWED = new RegExp(
   ].join('|')})$`,
 )
 
-export type Guard = (user: User, statement: Statement, settings: readonly Setting[]) => void
+/** `settings` and `defaultFormat`: those of the request, beside its text. */
+export type Guard = (user: User, statement: Statement, settings: readonly Setting[], defaultFormat: string) => void
 
 /** `tableFunctions`: every table function this engine has. */
 export function createGuard(tableFunctions: readonly string[]): Guard {
@@ -66,12 +67,12 @@ export function createGuard(tableFunctions: readonly string[]): Guard {
   const refused = new Set(tableFunctions.map(name => name.toLowerCase()).filter(name => !allowed.has(name)))
   for (const name of FUNCTIONS_REFUSED) refused.add(name)
 
-  return function guard(user, statement, settings) {
+  return function guard(user, statement, settings, defaultFormat) {
     refuseFiles(statement.tokens)
     if (user === 'default') return
     if (!VERBS[user].has(statement.verb)) throw denied(user, `${statement.verb || 'this statement'} is not allowed`)
     refuseCalls(user, statement.tokens, refused)
-    if (user === 'analyst') refuseForAnalyst(user, statement, settings)
+    if (user === 'analyst') refuseForAnalyst(user, statement, settings, defaultFormat)
   }
 }
 
@@ -98,11 +99,11 @@ function refuseCalls(user: User, tokens: readonly Token[], refused: ReadonlySet<
   }
 }
 
-function refuseForAnalyst(user: User, statement: Statement, settings: readonly Setting[]): void {
+function refuseForAnalyst(user: User, statement: Statement, settings: readonly Setting[], defaultFormat: string): void {
   if (statement.tokens.some(token => token.kind === 'bad'))
     throw refuse('SYNTAX_ERROR', 'Syntax error: unknown characters')
   if (statement.verb === 'EXPLAIN') refuseExplain(user, statement.tokens)
-  if (FORMATS_REFUSED.test(statement.output?.format ?? '')) throw denied(user, 'this format reads files')
+  if (FORMATS_REFUSED.test(statement.output?.format ?? defaultFormat)) throw denied(user, 'this format reads files')
   refusePaths(user, statement.tokens)
   for (const { name } of [...settings, ...settingsIn(statement.tokens)]) {
     if (!SETTING_ALLOWED.test(name)) throw refuse('READONLY', `Cannot modify '${name}' setting in readonly mode`)

@@ -10,8 +10,8 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { identifier, literal, type Session } from './engine.ts'
-import { fromEngine, refuse, ServerError } from './errors.ts'
-import { type Request, utf8 } from './request.ts'
+import { fromEngine } from './errors.ts'
+import { type Request, unreadable, utf8 } from './request.ts'
 import type { InsertData } from './statement.ts'
 
 export async function spoolRows(request: Request, insert: InsertData, spoolDir: string): Promise<string> {
@@ -22,10 +22,9 @@ export async function spoolRows(request: Request, insert: InsertData, spoolDir: 
     return file
   } catch (cause) {
     await removeRows(file)
-    if (cause instanceof ServerError) throw cause
-    throw cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC'
-      ? fromEngine(cause)
-      : refuse('NETWORK_ERROR', `Cannot read the rows of the request: ${cause}`)
+    // A full disk is this machine's trouble, all else the sender's.
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC') throw fromEngine(cause)
+    return unreadable(cause)
   }
 }
 

@@ -9,10 +9,9 @@ import { join, resolve } from 'node:path'
 import { Command, InvalidArgumentError } from 'commander'
 import { pino } from 'pino'
 import type { Format } from './answer.ts'
-import { type Engine, openEngine } from './engine.ts'
+import { DataDirError, type Engine, openEngine } from './engine.ts'
 import { createGuard } from './guard.ts'
 import { engineConfig } from './limits.ts'
-import { DataDirInUse, lockDataDir } from './lock.ts'
 import { createPipes } from './select.ts'
 import { createHttpServer } from './server.ts'
 import { createSessions } from './sessions.ts'
@@ -53,11 +52,11 @@ try {
 
 async function main(): Promise<void> {
   const paths = prepare(options.data)
-  const unlock = lockDataDir(paths.lock)
+  writeFileSync(paths.config, engineConfig())
+  // The engine locks the data directory: what lies in the spool from here on is a leftover of a process that was killed.
+  const engine = openEngine(paths.engine, paths.config)
   rmSync(paths.spool, { recursive: true, force: true })
   mkdirSync(paths.spool, { mode: 0o700 })
-  writeFileSync(paths.config, engineConfig())
-  const engine = openEngine(paths.engine, paths.config)
   const sessions = createSessions(engine)
   const { http, drain } = createHttpServer(
     {
@@ -83,11 +82,15 @@ async function main(): Promise<void> {
   const stop = async () => {
     if (stopping) return
     stopping = true
-    await drain(DRAIN_MS_MAX)
+    const ended = await drain(DRAIN_MS_MAX)
+    rmSync(paths.spool, { recursive: true, force: true })
+    if (!ended) {
+      // The engine's own shutdown would wait for them for ever. Whatever was acknowledged is on disk.
+      log.error('queries did not end even when killed: leaving without closing the engine')
+      process.kill(process.pid, 'SIGKILL')
+    }
     await sessions.close()
     engine.close()
-    rmSync(paths.spool, { recursive: true, force: true })
-    unlock()
     process.exit(0)
   }
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, stop)
@@ -98,7 +101,6 @@ function prepare(data: string) {
   return {
     engine: join(data, 'engine'),
     spool: join(data, 'spool'),
-    lock: join(data, 'lock'),
     config: join(data, 'engine.xml'),
   }
 }
@@ -125,7 +127,7 @@ function readPort(text: string): number {
 }
 
 function explain(error: unknown): string {
-  if (error instanceof DataDirInUse) return error.message
+  if (error instanceof DataDirError) return error.message
   if (error instanceof Error && 'code' in error && error.code === 'EADDRINUSE') {
     return `port ${options.port} on ${options.host} is in use: stop what listens there, or set CLICKHOUSE_PORT to another port`
   }

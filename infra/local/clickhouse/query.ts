@@ -68,7 +68,7 @@ async function readStatement(request: Request): Promise<Statement> {
 }
 
 async function judge(server: Server, { user, method, request }: Asked, statement: Statement): Promise<void> {
-  server.guard(user, statement, request.settings)
+  server.guard(user, statement, request.settings, request.defaultFormat)
   const reads = READS.has(statement.verb)
   if (method !== 'POST' && !reads) {
     throw refuse(
@@ -93,7 +93,8 @@ async function execute(
   file: string | undefined,
 ): Promise<Summary> {
   const wanted = statement.output?.format ?? request.defaultFormat
-  const format = server.formats.get(wanted.toLowerCase()) ?? { name: wanted, contentType: 'text/plain; charset=UTF-8' }
+  const format = server.formats.get(wanted.toLowerCase())
+  if (!format) throw refuse('UNKNOWN_FORMAT', `Unknown format ${wanted}`)
   answer.expect(format, request.compressAnswer)
   if (statement.verb === 'INSERT') {
     const write =
@@ -107,14 +108,13 @@ async function execute(
     return { resultRows: rowsRead, resultBytes: bytesRead, elapsedS: elapsed }
   }
   if (request.waitEndOfQuery) return answerFromFile(session, statement, format.name, server.spoolDir, answer)
-    const { output, done } = startSelect(session, statement, format.name, pipe)
-    try {
-      for await (const chunk of output) await answer.write(chunk)
-    } catch {
-      // Broken off: the query tells why.
-    }
-    return summaryOf(await done)
+  const { output, done } = startSelect(session, statement, format.name, pipe)
+  try {
+    for await (const chunk of output) await answer.write(chunk)
+  } catch {
+    // Broken off: the query tells why.
   }
+  return summaryOf(await done)
 }
 
 /** wait_end_of_query: nothing is sent before all is known, and nothing is held but on disk. */

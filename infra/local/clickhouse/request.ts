@@ -5,7 +5,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
 import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
-import { refuse } from './errors.ts'
+import { refuse, ServerError } from './errors.ts'
 import type { Setting } from './statement.ts'
 
 /** A statement without rows must fit; of an INSERT only the part before the rows. ClickHouse's own limit (max_query_size) is 256 KiB. */
@@ -104,12 +104,19 @@ export async function readWholeText(request: Request): Promise<string> {
 async function readHead(body: AsyncIterator<Buffer>, begin: string, limit: number) {
   const parts = [begin]
   for (let size = begin.length; size <= limit; ) {
-    const { value, done } = await body.next()
+    const { value, done } = await body.next().catch(unreadable)
     if (done) return { head: parts.join(''), complete: true }
     parts.push(value.toString('latin1'))
     size += value.length
   }
   return { head: parts.join(''), complete: false }
+}
+
+export function unreadable(cause: unknown): never {
+  if (cause instanceof ServerError) throw cause
+  const isCompression =
+    cause instanceof Error && 'code' in cause && /^(?:Z_|ERR__?(?:ZLIB|BROTLI|ZSTD)|ZSTD_)/.test(`${cause.code}`)
+  throw refuse(isCompression ? 'ZLIB_INFLATE_FAILED' : 'NETWORK_ERROR', `Cannot read the body of the request: ${cause}`)
 }
 
 function readSettings(fields: URLSearchParams): { settings: Setting[]; parameters: Setting[] } {

@@ -30,7 +30,9 @@ export function createHttpServer(server: Server, log: Logger) {
   function ask(message: IncomingMessage, response: ServerResponse, query: URLSearchParams): void {
     const cancel = new AbortController()
     response.once('close', () => !response.writableFinished && cancel.abort())
-    const work = serve(message, response, query, cancel.signal).catch(error => log.error({ error }, 'answer failed'))
+    const work = serve(message, response, query, cancel.signal).catch(error =>
+      log.error({ err: error }, 'answer failed'),
+    )
     running.set(work, cancel)
     work.finally(() => running.delete(work))
   }
@@ -51,12 +53,13 @@ export function createHttpServer(server: Server, log: Logger) {
     } catch (cause) {
       const error = fromEngine(cause)
       if (error.type === 'UNKNOWN_EXCEPTION' && !cancel.aborted)
-        log.error({ error }, 'query failed for an unknown reason')
+        log.error({ err: error }, 'query failed for an unknown reason')
       answer.fail(error)
     }
   }
 
-  async function drain(limitMs: number): Promise<void> {
+  /** False when queries still run. */
+  async function drain(limitMs: number): Promise<boolean> {
     http.close()
     http.closeIdleConnections()
     const ended = async () => {
@@ -67,6 +70,7 @@ export function createHttpServer(server: Server, log: Logger) {
     for (const cancel of running.values()) cancel.abort()
     await Promise.race([ended(), sleep(KILLED_MS_MAX)])
     http.closeAllConnections()
+    return running.size === 0
   }
 
   return { http, drain }

@@ -27,13 +27,16 @@ function alertItem(alert: AlertRow, view: PageView): Html {
   const { language } = state
   const period = periodOfDays(dayOf(alert.window_from_ms), dayOf(alert.window_to_ms))
   const unit = units.onDay(alert.unit_code, period.to)
+  const text = language === 'vi' ? alert.text_vi : alert.text_en
+  // The alert's own text may say it already, in brackets at its beginning.
+  const badge = hasSample(alert, period, view) && !text.startsWith('[') ? sampleBadge([SAMPLE], words) : ''
   const value =
     alert.numerator === null || alert.denominator === null
       ? ''
       : html`<span class="alert-rate">!${rate(alert.numerator, alert.denominator, (n, d) => `${n} / ${d}`, words, language)}</span>`
   return html`<li id="a-${alert.alert_id}" class="severity-${alert.severity}">
-    <p><strong>${wordOf(words.severity, alert.severity)}</strong> <span class="state">${wordOf(words.states, alert.state)}</span> !${hasSample(alert, period, view) ? sampleBadge([SAMPLE], words) : ''}</p>
-    <p>${language === 'vi' ? alert.text_vi : alert.text_en}</p>
+    <p><strong>${wordOf(words.severity, alert.severity)}</strong> <span class="state">${wordOf(words.states, alert.state)}</span> !${badge}</p>
+    <p>${text}</p>
     !${value}
     <p class="facts">!${alert.threshold === null ? '' : html`${words.alert_threshold(threshold(alert.threshold, language))} · `}${periodName(period, words, language)} · <time datetime="${machineTime(alert.changed_at_ms)}">${words.alert_since(moment(alert.changed_at_ms))}</time></p>
     !${unit === undefined ? '' : html`<p class="see"><a href="${hrefOf(state, { unit, period })}">${words.alert_see}<span class="sr">: ${unitName(unit, words)}, ${periodName(period, words, language)}</span></a></p>`}
