@@ -62,31 +62,36 @@ afterEach(() => {
   rmSync(data, { recursive: true, force: true, maxRetries: 5 })
 })
 
-test.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)('%s, start again: tables, rows, views, projections, dictionaries are there', async signal => {
-  const first = await start()
-  for (const sql of [
-    'CREATE DATABASE keep',
-    'CREATE TABLE keep.t (a UInt64, PROJECTION p (SELECT sum(a))) ENGINE = MergeTree ORDER BY a',
-    'CREATE TABLE keep.sums (n UInt64) ENGINE = MergeTree ORDER BY n',
-    'CREATE MATERIALIZED VIEW keep.v TO keep.sums AS SELECT sum(a) AS n FROM keep.t',
-    "CREATE DICTIONARY keep.d (a UInt64, n UInt64) PRIMARY KEY a SOURCE(CLICKHOUSE(QUERY 'SELECT a, a * 2 AS n FROM keep.t')) LAYOUT(FLAT()) LIFETIME(0)",
-    'CREATE TABLE default.plain (a UInt8) ENGINE = MergeTree ORDER BY a',
-    'INSERT INTO keep.t SELECT number FROM numbers(1000)',
-    'INSERT INTO default.plain VALUES (7)',
-    'INSERT INTO keep.t FORMAT TSV\n1000\n',
-  ]) {
-    expect(await ask(first.url, sql)).toBe('')
-  }
-  expect(await stop(first, signal)).toBe(signal === 'SIGKILL' ? null : 0)
-  const second = await start()
-  await ask(second.url, 'INSERT INTO keep.t VALUES (5000)')
-  expect(await ask(second.url, "SELECT count(), sum(a), dictGet('keep.d', 'n', 21::UInt64) FROM keep.t")).toBe('1002\t505500\t42\n')
-  expect(await ask(second.url, 'SELECT sum(n) FROM keep.sums')).toBe('505500\n')
-  expect(await ask(second.url, 'SELECT a FROM default.plain')).toBe('7\n')
-  expect(leftovers()).toEqual([])
-  expect(await stop(second, 'SIGTERM')).toBe(0)
-  expect(existsSync(join(data, 'spool'))).toBe(false)
-})
+test.each(['SIGTERM', 'SIGINT', 'SIGKILL'] as const)(
+  '%s, start again: tables, rows, views, projections, dictionaries are there',
+  async signal => {
+    const first = await start()
+    for (const sql of [
+      'CREATE DATABASE keep',
+      'CREATE TABLE keep.t (a UInt64, PROJECTION p (SELECT sum(a))) ENGINE = MergeTree ORDER BY a',
+      'CREATE TABLE keep.sums (n UInt64) ENGINE = MergeTree ORDER BY n',
+      'CREATE MATERIALIZED VIEW keep.v TO keep.sums AS SELECT sum(a) AS n FROM keep.t',
+      "CREATE DICTIONARY keep.d (a UInt64, n UInt64) PRIMARY KEY a SOURCE(CLICKHOUSE(QUERY 'SELECT a, a * 2 AS n FROM keep.t')) LAYOUT(FLAT()) LIFETIME(0)",
+      'CREATE TABLE default.plain (a UInt8) ENGINE = MergeTree ORDER BY a',
+      'INSERT INTO keep.t SELECT number FROM numbers(1000)',
+      'INSERT INTO default.plain VALUES (7)',
+      'INSERT INTO keep.t FORMAT TSV\n1000\n',
+    ]) {
+      expect(await ask(first.url, sql)).toBe('')
+    }
+    expect(await stop(first, signal)).toBe(signal === 'SIGKILL' ? null : 0)
+    const second = await start()
+    await ask(second.url, 'INSERT INTO keep.t VALUES (5000)')
+    expect(await ask(second.url, "SELECT count(), sum(a), dictGet('keep.d', 'n', 21::UInt64) FROM keep.t")).toBe(
+      '1002\t505500\t42\n',
+    )
+    expect(await ask(second.url, 'SELECT sum(n) FROM keep.sums')).toBe('505500\n')
+    expect(await ask(second.url, 'SELECT a FROM default.plain')).toBe('7\n')
+    expect(leftovers()).toEqual([])
+    expect(await stop(second, 'SIGTERM')).toBe(0)
+    expect(existsSync(join(data, 'spool'))).toBe(false)
+  },
+)
 
 test('rows of a killed upload are removed at the next start', async () => {
   await stop(await start(), 'SIGKILL')
@@ -109,7 +114,10 @@ test('a running query may end before the process does; none is begun after', asy
 
 test('a query that does not end is killed after the limit', async () => {
   const server = await start()
-  const endless = ask(server.url, 'SELECT count() FROM numbers(100000000000) WHERE sipHash64(number) = 1 SETTINGS max_execution_time = 40')
+  const endless = ask(
+    server.url,
+    'SELECT count() FROM numbers(100000000000) WHERE sipHash64(number) = 1 SETTINGS max_execution_time = 40',
+  )
   endless.catch(() => undefined)
   await sleep(500)
   const began = performance.now()
@@ -150,7 +158,11 @@ test('memory stays bounded while 10 million rows stream, and a page of another s
     const peak = /VmHWM:\s+(\d+) kB/.exec(readFileSync(`/proc/${server.child.pid}/status`, 'utf8'))?.[1]
     expect(Number(peak)).toBeLessThan(800_000)
   }
-  const foreign = await fetch(server.url, { method: 'POST', body: 'SELECT 1', headers: { Origin: 'http://evil.example' } })
+  const foreign = await fetch(server.url, {
+    method: 'POST',
+    body: 'SELECT 1',
+    headers: { Origin: 'http://evil.example' },
+  })
   expect(foreign.status).toBe(403)
   await stop(server, 'SIGTERM')
 })
