@@ -46,7 +46,11 @@ export async function startServices(options: ServicesOptions): Promise<Services>
     const child = await startChild({
       name,
       command: process.execPath,
-      args: ['--disable-warning=TimeoutNegativeWarning', `--max-old-space-size=${HEAP_MIB_MAX}`, join(PROJECT, 'services', name, 'main.ts')],
+      args: [
+        '--disable-warning=TimeoutNegativeWarning',
+        `--max-old-space-size=${HEAP_MIB_MAX}`,
+        join(PROJECT, 'services', name, 'main.ts'),
+      ],
       env: options.env,
       logFile: join(options.logs, `${name}.log`),
       stopWaitMs: 25_000,

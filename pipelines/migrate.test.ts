@@ -1,5 +1,5 @@
-import { expect, test } from 'vitest'
 import { existsSync } from 'node:fs'
+import { expect, test } from 'vitest'
 import { readMigrations } from './migrate.ts'
 import { readReference } from './reference.ts'
 
@@ -8,7 +8,10 @@ test('migrations are numbered without gap, hold one statement each, and have a w
   expect(migrations.map(migration => migration.version)).toEqual(migrations.map((_, at) => at))
   for (const { version, name, statement } of migrations) {
     expect(statement.replace(/^\s*--.*$/gm, ''), name).not.toMatch(/;\s*(\n|$)/)
-    expect(existsSync(new URL(`migrations/${String(version).padStart(4, '0')}_${name}.down.sql`, import.meta.url)), name).toBe(true)
+    expect(
+      existsSync(new URL(`migrations/${String(version).padStart(4, '0')}_${name}.down.sql`, import.meta.url)),
+      name,
+    ).toBe(true)
   }
 })
 

@@ -32,7 +32,14 @@ export function readMigrations(folder = new URL('migrations/', import.meta.url))
       const match = FILE.exec(file)
       if (match === null) return []
       const statement = readFileSync(new URL(file, folder), 'utf8')
-      return [{ version: Number(match[1]), name: match[2] as string, statement, checksum: createHash('sha256').update(statement).digest('hex') }]
+      return [
+        {
+          version: Number(match[1]),
+          name: match[2] as string,
+          statement,
+          checksum: createHash('sha256').update(statement).digest('hex'),
+        },
+      ]
     })
 }
 
@@ -51,21 +58,34 @@ export async function migrate(clickhouse: ClickHouseClient, migrations = readMig
       )
       ENGINE = MergeTree ORDER BY version COMMENT 'One row is a migration that was applied'`,
   })
-  const rows = await rowsOf<{ version: number; name: string; checksum: string }>(clickhouse, 'SELECT version, name, checksum FROM schema_migrations')
+  const rows = await rowsOf<{ version: number; name: string; checksum: string }>(
+    clickhouse,
+    'SELECT version, name, checksum FROM schema_migrations',
+  )
   const applied = new Map(rows.map(row => [row.version, row]))
   for (const row of rows)
     if (!migrations.some(migration => migration.version === row.version))
-      throw new MigrationError('MIGRATION_UNKNOWN', `the database has migration ${row.version} ${row.name}, which this version of motcua does not know; use a newer one`)
+      throw new MigrationError(
+        'MIGRATION_UNKNOWN',
+        `the database has migration ${row.version} ${row.name}, which this version of motcua does not know; use a newer one`,
+      )
   const names: string[] = []
   for (const migration of migrations) {
     const before = applied.get(migration.version)
     if (before?.checksum === migration.checksum) continue
     if (before !== undefined)
-      throw new MigrationError('MIGRATION_CHANGED', `pipelines/migrations/${fileOf(migration)} was changed after it was applied; undo the change and add a new file instead (or begin anew: npm start -- --fresh)`)
+      throw new MigrationError(
+        'MIGRATION_CHANGED',
+        `pipelines/migrations/${fileOf(migration)} was changed after it was applied; undo the change and add a new file instead (or begin anew: npm start -- --fresh)`,
+      )
     try {
       await clickhouse.command({ query: migration.statement })
     } catch (cause) {
-      throw new MigrationError('MIGRATION_FAILED', `pipelines/migrations/${fileOf(migration)} failed: ${(cause as Error).message}`, { cause })
+      throw new MigrationError(
+        'MIGRATION_FAILED',
+        `pipelines/migrations/${fileOf(migration)} failed: ${(cause as Error).message}`,
+        { cause },
+      )
     }
     await clickhouse.insert({
       table: 'schema_migrations',

@@ -5,7 +5,10 @@ import { migrate } from './migrate.ts'
 import { loadReference } from './reference.ts'
 
 /** Idempotent. Returns what it did: names of migrations applied and of tables loaded. */
-export async function prepareDatabase(config: ClickHouseConfig, database = DATABASE): Promise<{ migrations: string[]; loaded: string[] }> {
+export async function prepareDatabase(
+  config: ClickHouseConfig,
+  database = DATABASE,
+): Promise<{ migrations: string[]; loaded: string[] }> {
   const server = createClickHouse(config, 'default', { database: 'default' })
   try {
     await server.command({ query: 'CREATE DATABASE IF NOT EXISTS {database:Identifier}', query_params: { database } })

@@ -74,7 +74,9 @@ export function readReference<Name extends FileName>(name: Name): RowOf<Name>[] 
     const parsed = FILES[name].safeParse(record)
     if (parsed.success) return parsed.data as RowOf<Name>
     const issue = parsed.error.issues[0]
-    throw new ReferenceError(`${name}.csv, line ${at + 2}, ${issue?.path.join('.')} is ${JSON.stringify(record[String(issue?.path[0])])}: ${issue?.message}`)
+    throw new ReferenceError(
+      `${name}.csv, line ${at + 2}, ${issue?.path.join('.')} is ${JSON.stringify(record[String(issue?.path[0])])}: ${issue?.message}`,
+    )
   })
 }
 
@@ -84,7 +86,10 @@ export async function loadReference(clickhouse: ClickHouseClient): Promise<strin
   for (const name of Object.keys(FILES) as FileName[]) fingerprint.update(readFileSync(pathOf(name)))
   fingerprint.update(readFileSync(new URL('units.ts', import.meta.url)))
   const checksum = fingerprint.digest('hex')
-  const loaded = await rowsOf<{ checksum: string }>(clickhouse, 'SELECT checksum FROM reference_loads ORDER BY loaded_at DESC LIMIT 1')
+  const loaded = await rowsOf<{ checksum: string }>(
+    clickhouse,
+    'SELECT checksum FROM reference_loads ORDER BY loaded_at DESC LIMIT 1',
+  )
   if (loaded[0]?.checksum === checksum) return []
 
   const units = readReference('administrative_units')
@@ -94,7 +99,9 @@ export async function loadReference(clickhouse: ClickHouseClient): Promise<strin
   const knownSectors = new Set(sectors.map(sector => sector.sector_code))
   const orphan = procedures.find(row => row.sector_code !== '' && !knownSectors.has(row.sector_code))
   if (orphan !== undefined)
-    throw new ReferenceError(`procedures.csv: procedure ${orphan.procedure_code} has sector ${orphan.sector_code}, which is not in sectors.csv`)
+    throw new ReferenceError(
+      `procedures.csv: procedure ${orphan.procedure_code} has sector ${orphan.sector_code}, which is not in sectors.csv`,
+    )
   const onDays = unitsOnDays(units, successors)
 
   const tables = {
@@ -125,6 +132,11 @@ export async function loadReference(clickhouse: ClickHouseClient): Promise<strin
     await clickhouse.command({ query: `EXCHANGE TABLES ${table} AND ${table}_new` })
     await clickhouse.command({ query: `DROP TABLE ${table}_new` })
   }
-  await clickhouse.insert({ table: 'reference_loads', values: [{ checksum }], columns: ['checksum'], format: 'JSONEachRow' })
+  await clickhouse.insert({
+    table: 'reference_loads',
+    values: [{ checksum }],
+    columns: ['checksum'],
+    format: 'JSONEachRow',
+  })
   return Object.keys(tables)
 }

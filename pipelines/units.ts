@@ -52,19 +52,26 @@ export function unitsOnDays(units: readonly Unit[], successors: readonly Success
   for (const [code, of] of rows)
     of.forEach((row, at) => {
       const next = of[at + 1]
-      if (row.valid_to < row.valid_from) throw new Error(`unit ${code}: valid_to ${row.valid_to} lies before valid_from ${row.valid_from}`)
+      if (row.valid_to < row.valid_from)
+        throw new Error(`unit ${code}: valid_to ${row.valid_to} lies before valid_from ${row.valid_from}`)
       if (next !== undefined && next.valid_from <= row.valid_to)
         throw new Error(`unit ${code}: the rows from ${row.valid_from} and from ${next.valid_from} overlap`)
     })
   const provinceSuccessor = new Map(
-    successors.filter(pair => pair.level === 'province').map(pair => [`${pair.predecessor_code} ${pair.effective_date}`, pair.successor_code]),
+    successors
+      .filter(pair => pair.level === 'province')
+      .map(pair => [`${pair.predecessor_code} ${pair.effective_date}`, pair.successor_code]),
   )
-  const validOn = (code: string, day: string) => rows.get(code)?.find(row => row.valid_from <= day && day <= row.valid_to)
+  const validOn = (code: string, day: string) =>
+    rows.get(code)?.find(row => row.valid_from <= day && day <= row.valid_to)
 
   /** The province of a row on a day: the row's own, or, once that has ended, its successors one after the other. */
   function provinceOf(row: Unit, day: string): Place {
     let at = validOn(row.province_code, day < row.valid_to ? day : row.valid_to)
-    if (at === undefined) throw new Error(`unit ${row.unit_code} from ${row.valid_from}: its province ${row.province_code} is in no list then`)
+    if (at === undefined)
+      throw new Error(
+        `unit ${row.unit_code} from ${row.valid_from}: its province ${row.province_code} is in no list then`,
+      )
     while (at.valid_to < day) {
       const effective = dayAfter(at.valid_to)
       const successor: string = provinceSuccessor.get(`${at.unit_code} ${effective}`) ?? at.unit_code
@@ -82,7 +89,10 @@ export function unitsOnDays(units: readonly Unit[], successors: readonly Success
     const commune = row.level === 'commune' ? placeOf(row) : NOWHERE
     if (valid === undefined && ended === undefined)
       return { commune, district: NOWHERE, province: provinceOf(row, row.valid_from) }
-    const district = valid === undefined && row.level === 'district' ? undefined : validOn(row.level === 'district' ? row.unit_code : row.district_code, day)
+    const district =
+      valid === undefined && row.level === 'district'
+        ? undefined
+        : validOn(row.level === 'district' ? row.unit_code : row.district_code, day)
     return { commune, district: district === undefined ? NOWHERE : placeOf(district), province: provinceOf(row, day) }
   }
 

@@ -73,7 +73,8 @@ export function avroType(schema: avro.Schema): avro.Type {
   return avro.Type.forSchema(schema, {
     typeHook: part => {
       if (part === 'long') return bigintLong
-      if (typeof part !== 'object' || !('type' in part) || part.type !== 'long') return undefined as unknown as avro.Type
+      if (typeof part !== 'object' || !('type' in part) || part.type !== 'long')
+        return undefined as unknown as avro.Type
       return 'logicalType' in part && part.logicalType === 'timestamp-millis' ? millisLong : bigintLong
     },
     wrapUnions: false,

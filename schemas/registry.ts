@@ -72,7 +72,9 @@ export function confluentRegistry(url: string): SchemaRegistry {
   const authorization =
     base.username === ''
       ? {}
-      : { authorization: `Basic ${Buffer.from(`${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`).toString('base64')}` }
+      : {
+          authorization: `Basic ${Buffer.from(`${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`).toString('base64')}`,
+        }
   base.username = base.password = ''
 
   /** The answer's JSON; undefined for 404. */
@@ -81,7 +83,11 @@ export function confluentRegistry(url: string): SchemaRegistry {
     try {
       response = await fetch(new URL(path, base), {
         method: body === undefined ? 'GET' : 'POST',
-        headers: { accept: 'application/vnd.schemaregistry.v1+json', 'content-type': 'application/vnd.schemaregistry.v1+json', ...authorization },
+        headers: {
+          accept: 'application/vnd.schemaregistry.v1+json',
+          'content-type': 'application/vnd.schemaregistry.v1+json',
+          ...authorization,
+        },
         body: body === undefined ? undefined : JSON.stringify(body),
         signal: AbortSignal.timeout(REQUEST_MS_MAX),
       })
@@ -90,7 +96,9 @@ export function confluentRegistry(url: string): SchemaRegistry {
     }
     if (response.status === 404) return undefined
     if (!response.ok)
-      throw new RegistryUnavailable(`the schema registry at ${base.origin} answered ${response.status} to ${path}: ${(await response.text()).slice(0, 200)}`)
+      throw new RegistryUnavailable(
+        `the schema registry at ${base.origin} answered ${response.status} to ${path}: ${(await response.text()).slice(0, 200)}`,
+      )
     return response.json()
   }
 

@@ -26,7 +26,10 @@ let batch = 0
 
 beforeAll(async () => {
   await clickhouseOfTests('default', 'default').command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-  await prepareDatabase({ CLICKHOUSE_URL: inject('clickhouseUrl'), CLICKHOUSE_USER: undefined, CLICKHOUSE_PASSWORD: undefined }, DATABASE)
+  await prepareDatabase(
+    { CLICKHOUSE_URL: inject('clickhouseUrl'), CLICKHOUSE_USER: undefined, CLICKHOUSE_PASSWORD: undefined },
+    DATABASE,
+  )
 })
 afterAll(async () => {
   await clickhouseOfTests('default', 'default').command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
@@ -53,7 +56,16 @@ function sumOf(cases: readonly Example[]): Example['rows'] {
         const key = `${row.month} ${row.unit_code} ${row.unit_valid_from}`
         const sum = byKey.get(key)
         if (sum === undefined) byKey.set(key, { ...row })
-        else for (const column of ['received', 'received_online', 'settled', 'settled_early', 'settled_on_time', 'settled_late'] as const) sum[column] += row[column]
+        else
+          for (const column of [
+            'received',
+            'received_online',
+            'settled',
+            'settled_early',
+            'settled_on_time',
+            'settled_late',
+          ] as const)
+            sum[column] += row[column]
       }
       return [tier, [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)]
     }),
@@ -94,9 +106,14 @@ test('in any order, everything twice, cut into any batches, the rows are the sam
 
 test('the same content under new event ids and the same revisions moves nothing', async () => {
   const events = examples.flatMap(example => example.events.map(eventOf))
-  const fresh = events.map((event, at) => ({ ...event, event_id: `${event.event_id.slice(0, 24)}${String(900_000_000_000 + at)}` }))
+  const fresh = events.map((event, at) => ({
+    ...event,
+    event_id: `${event.event_id.slice(0, 24)}${String(900_000_000_000 + at)}`,
+  }))
   // Two examples turn on the id itself (equal revisions with different content).
-  const steady = (example: Example) => new Set(example.events.map(event => event.revision)).size === new Set(example.events.map(event => event.event_id)).size
+  const steady = (example: Example) =>
+    new Set(example.events.map(event => event.revision)).size ===
+    new Set(example.events.map(event => event.event_id)).size
   const kept = examples.filter(steady)
   const dossiers = new Set(kept.flatMap(example => example.events.map(event => event.dossier_id)))
   await ingest(events.filter(event => dossiers.has(event.dossier_id)))
@@ -104,4 +121,3 @@ test('the same content under new event ids and the same revisions moves nothing'
   expect(kept.length).toBeGreaterThan(12)
   expect(await monthlyRates(clickhouse)).toEqual(sumOf(kept))
 })
-

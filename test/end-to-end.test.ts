@@ -8,7 +8,20 @@ import { afterAll, describe, expect, inject, test } from 'vitest'
 import type { DossierEventJson } from '../schemas/dossier-event/event.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
 import { partitionOf } from '../services/common/partition.ts'
-import { allIngested, clickhouseOfTests, eventJson, eventOf, eventually, kafkaOfTests, messageOf, monthlyRates, producerOfTests, type RateRow, TIERS, valueOf } from './events.ts'
+import {
+  allIngested,
+  clickhouseOfTests,
+  eventJson,
+  eventOf,
+  eventually,
+  kafkaOfTests,
+  messageOf,
+  monthlyRates,
+  producerOfTests,
+  type RateRow,
+  TIERS,
+  valueOf,
+} from './events.ts'
 
 const clickhouse = clickhouseOfTests('analyst')
 const { urls, demoKey } = inject('stack')
@@ -24,7 +37,11 @@ async function post(body: unknown, headers: Record<string, string> = {}) {
     headers: { authorization: `Bearer ${demoKey}`, 'content-type': 'application/json', ...headers },
     body: typeof body === 'string' ? body : JSON.stringify(body),
   })
-  return { status: response.status, type: response.headers.get('content-type'), body: (await response.json()) as Record<string, unknown> }
+  return {
+    status: response.status,
+    type: response.headers.get('content-type'),
+    body: (await response.json()) as Record<string, unknown>,
+  }
 }
 
 const COUNTS = ['received', 'received_online', 'settled', 'settled_early', 'settled_on_time', 'settled_late'] as const
@@ -41,9 +58,18 @@ function moved(before: Rates, after: Rates): Rates {
   const differences = TIERS.map(tier => {
     const keyOf = (row: RateRow) => `${row.month} ${row.unit_code} ${row.unit_valid_from}`
     const old = new Map(before[tier].map(row => [keyOf(row), row]))
-    const rows = after[tier].map(row => ({ ...row, ...Object.fromEntries(COUNTS.map(count => [count, row[count] - (old.get(keyOf(row))?.[count] ?? 0)])) }))
+    const rows = after[tier].map(row => ({
+      ...row,
+      ...Object.fromEntries(COUNTS.map(count => [count, row[count] - (old.get(keyOf(row))?.[count] ?? 0)])),
+    }))
     const gone = before[tier].filter(row => !after[tier].some(now => keyOf(now) === keyOf(row)))
-    return [tier, [...rows, ...gone.map(row => ({ ...row, ...Object.fromEntries(COUNTS.map(count => [count, -row[count]])) }))].filter(row => COUNTS.some(count => row[count] !== 0))]
+    return [
+      tier,
+      [
+        ...rows,
+        ...gone.map(row => ({ ...row, ...Object.fromEntries(COUNTS.map(count => [count, -row[count]])) })),
+      ].filter(row => COUNTS.some(count => row[count] !== 0)),
+    ]
   })
   return Object.fromEntries(differences) as Rates
 }
@@ -52,11 +78,39 @@ describe('over HTTP', () => {
   const id = (n: number) => `E2E-250620-${n}-${randomUUID().slice(0, 8)}`
   const dossiers = [id(1), id(2)]
   const events: DossierEventJson[] = [
-    eventJson({ dossier_id: dossiers[0], processing_unit: '08152', received_at: '2025-06-20T09:00:00+07:00', due_at: '2025-06-27T17:00:00+07:00' }),
-    eventJson({ dossier_id: dossiers[0], revision: 2, event_type: 'SETTLED', processing_unit: undefined, channel: undefined, received_at: undefined, settled_at: '2025-06-28T09:00:00+07:00' }),
-    eventJson({ dossier_id: dossiers[1], processing_unit: '08152', channel: 'COUNTER', received_at: '2025-06-21T09:00:00+07:00' }),
+    eventJson({
+      dossier_id: dossiers[0],
+      processing_unit: '08152',
+      received_at: '2025-06-20T09:00:00+07:00',
+      due_at: '2025-06-27T17:00:00+07:00',
+    }),
+    eventJson({
+      dossier_id: dossiers[0],
+      revision: 2,
+      event_type: 'SETTLED',
+      processing_unit: undefined,
+      channel: undefined,
+      received_at: undefined,
+      settled_at: '2025-06-28T09:00:00+07:00',
+    }),
+    eventJson({
+      dossier_id: dossiers[1],
+      processing_unit: '08152',
+      channel: 'COUNTER',
+      received_at: '2025-06-21T09:00:00+07:00',
+    }),
   ]
-  const row = (unit_code: string) => ({ month: '2025-06-01', unit_code, unit_valid_from: '1970-01-01', received: 2, received_online: 1, settled: 1, settled_early: 0, settled_on_time: 0, settled_late: 1 })
+  const row = (unit_code: string) => ({
+    month: '2025-06-01',
+    unit_code,
+    unit_valid_from: '1970-01-01',
+    received: 2,
+    received_online: 1,
+    settled: 1,
+    settled_early: 0,
+    settled_on_time: 0,
+    settled_late: 1,
+  })
 
   test('three events for one commune move three tiers; again, and anew under other ids, they move nothing', async () => {
     const before = await settledRates()
@@ -74,7 +128,10 @@ describe('over HTTP', () => {
 
   test('the good rows of a request with bad ones are accepted, the bad ones named by index, line and field', async () => {
     const good = eventJson()
-    const answer = await post([JSON.stringify(good), '{"half":', JSON.stringify(eventJson({ channel: 'FAX' as never }))].join('\n'), { 'content-type': 'application/x-ndjson' })
+    const answer = await post(
+      [JSON.stringify(good), '{"half":', JSON.stringify(eventJson({ channel: 'FAX' as never }))].join('\n'),
+      { 'content-type': 'application/x-ndjson' },
+    )
     expect(answer.status).toBe(422)
     expect(answer.type).toContain('application/problem+json')
     expect(answer.body).toMatchObject({
@@ -97,21 +154,32 @@ describe('over HTTP', () => {
 })
 
 test("the contract's examples through Kafka, doubled and backwards", async () => {
-  const examples = JSON.parse(readFileSync(new URL('data/contract-examples.json', import.meta.url), 'utf8')) as { events: DossierEventJson[]; rows: Rates }[]
+  const examples = JSON.parse(readFileSync(new URL('data/contract-examples.json', import.meta.url), 'utf8')) as {
+    events: DossierEventJson[]
+    rows: Rates
+  }[]
   const mark = randomUUID().slice(0, 8)
-  const events = examples.flatMap(example => example.events.map(event => eventOf({ ...event, dossier_id: `${event.dossier_id}-${mark}` })))
+  const events = examples.flatMap(example =>
+    example.events.map(event => eventOf({ ...event, dossier_id: `${event.dossier_id}-${mark}` })),
+  )
   const before = await settledRates()
   const deliveries = [...events].reverse().concat(events)
-  for (let at = 0; at < deliveries.length; at += 7) await send(deliveries.slice(at, at + 7).map(event => messageOf(event) as never))
+  for (let at = 0; at < deliveries.length; at += 7)
+    await send(deliveries.slice(at, at + 7).map(event => messageOf(event) as never))
   await allIngested()
   const difference = moved(before, await monthlyRates(clickhouse))
   for (const tier of TIERS) {
     const expected = new Map<string, number>()
-    for (const row of examples.flatMap(example => example.rows[tier])) for (const count of COUNTS) {
-      const key = `${row.month} ${row.unit_code} ${row.unit_valid_from} ${count}`
-      expected.set(key, (expected.get(key) ?? 0) + row[count])
-    }
-    const got = new Map(difference[tier].flatMap(row => COUNTS.map(count => [`${row.month} ${row.unit_code} ${row.unit_valid_from} ${count}`, row[count]] as const)))
+    for (const row of examples.flatMap(example => example.rows[tier]))
+      for (const count of COUNTS) {
+        const key = `${row.month} ${row.unit_code} ${row.unit_valid_from} ${count}`
+        expected.set(key, (expected.get(key) ?? 0) + row[count])
+      }
+    const got = new Map(
+      difference[tier].flatMap(row =>
+        COUNTS.map(count => [`${row.month} ${row.unit_code} ${row.unit_valid_from} ${count}`, row[count]] as const),
+      ),
+    )
     expect(Object.fromEntries([...got].sort())).toEqual(Object.fromEntries([...expected].sort()))
   }
 })
@@ -127,24 +195,44 @@ describe('what is bad', () => {
       [null, 'unknown_magic', ''],
       [Buffer.from([0, 0, 0, 9, 9, 1]), 'unknown_schema', ''],
       [value.subarray(0, value.length - 3), 'truncated_body', ''],
-      [valueOf(eventOf(eventJson({ dossier_id: `U-${mark}`, processing_unit: '99999' }))), 'unknown_unit', 'processing_unit'],
+      [
+        valueOf(eventOf(eventJson({ dossier_id: `U-${mark}`, processing_unit: '99999' }))),
+        'unknown_unit',
+        'processing_unit',
+      ],
       [valueOf(eventOf(eventJson({ dossier_id: `X-${mark}`, revision: 5 }))), 'key_mismatch', 'dossier_id'],
     ]
     const keys = [`k1-${mark}`, `k2-${mark}`, `k3-${mark}`, `k4-${mark}`, `U-${mark}`, `other-${mark}`]
-    await send([{ ...messageOf(good[0] as never), partition } as never, ...poison.map(([bytes], at) => ({ key: keys[at], value: bytes, partition })), messageOf(good[1] as never) as never])
+    await send([
+      { ...messageOf(good[0] as never), partition } as never,
+      ...poison.map(([bytes], at) => ({ key: keys[at], value: bytes, partition })),
+      messageOf(good[1] as never) as never,
+    ])
     await allIngested()
     const rows = await eventually(
-      () => rowsOf<{ key: string; reason: string; field: string; message: string; value_bytes: number }>(clickhouse, 'SELECT key, reason, field, message, value_bytes FROM dead_letters FINAL WHERE key IN {keys:Array(String)} ORDER BY dlq_offset', { keys }),
+      () =>
+        rowsOf<{ key: string; reason: string; field: string; message: string; value_bytes: number }>(
+          clickhouse,
+          'SELECT key, reason, field, message, value_bytes FROM dead_letters FINAL WHERE key IN {keys:Array(String)} ORDER BY dlq_offset',
+          { keys },
+        ),
       letters => letters.length >= poison.length,
     )
-    expect(rows.map(row => [row.key, row.reason, row.field])).toEqual(poison.map(([, reason, field], at) => [keys[at], reason, field]))
+    expect(rows.map(row => [row.key, row.reason, row.field])).toEqual(
+      poison.map(([, reason, field], at) => [keys[at], reason, field]),
+    )
     for (const row of rows) expect(row.message.length).toBeGreaterThan(20)
 
     const letters = await readTopic('dossier-events.dlq', message => keys.includes(String(message.key)), poison.length)
     for (const [at, [bytes, reason]] of poison.entries()) {
       const letter = letters.find(message => String(message.key) === keys[at])
       expect(letter?.value).toEqual(bytes)
-      expect(letter?.headers).toMatchObject({ 'motcua.reason': Buffer.from(reason), 'motcua.attempt': Buffer.from('1'), '__connect.errors.topic': Buffer.from('dossier-events'), '__connect.errors.partition': Buffer.from(String(partition)) })
+      expect(letter?.headers).toMatchObject({
+        'motcua.reason': Buffer.from(reason),
+        'motcua.attempt': Buffer.from('1'),
+        '__connect.errors.topic': Buffer.from('dossier-events'),
+        '__connect.errors.partition': Buffer.from(String(partition)),
+      })
     }
   })
 
@@ -159,11 +247,25 @@ describe('what is bad', () => {
     // Once for the strays, once for where they were sent.
     await allIngested()
     await allIngested()
-    const rows = await rowsOf<{ dossier_id: string; partition: number }>(clickhouse, 'SELECT dossier_id, partition FROM dossier_events WHERE dossier_id IN {ids:Array(String)}', { ids: [strayed.dossier_id, keyless.dossier_id] })
+    const rows = await rowsOf<{ dossier_id: string; partition: number }>(
+      clickhouse,
+      'SELECT dossier_id, partition FROM dossier_events WHERE dossier_id IN {ids:Array(String)}',
+      { ids: [strayed.dossier_id, keyless.dossier_id] },
+    )
     expect(rows).toHaveLength(2)
     for (const row of rows) expect(row.partition).toBe(partitionOf(Buffer.from(row.dossier_id), 8))
     expect(moved(before, await monthlyRates(clickhouse)).commune).toEqual([
-      { month: '2025-08-01', unit_code: '08746', unit_valid_from: '2025-07-01', received: 2, received_online: 2, settled: 0, settled_early: 0, settled_on_time: 0, settled_late: 0 },
+      {
+        month: '2025-08-01',
+        unit_code: '08746',
+        unit_valid_from: '2025-07-01',
+        received: 2,
+        received_online: 2,
+        settled: 0,
+        settled_early: 0,
+        settled_on_time: 0,
+        settled_late: 0,
+      },
     ])
     expect(await metric('ingest', 'motcua_rehomed_total')).toBeGreaterThanOrEqual(2)
   })
@@ -173,8 +275,22 @@ describe('the land alert', () => {
   const mark = randomUUID().slice(0, 8)
   // A province and a half-year that no other test touches.
   const land = (n: number, channel: 'ONLINE' | 'COUNTER', revision = 1) =>
-    eventOf(eventJson({ dossier_id: `L-${mark}-${n}`, revision, event_type: revision === 1 ? 'RECEIVED' : 'CORRECTED', processing_unit: '04', sector_code: 'LAND', channel, received_at: '2021-03-01T09:00:00+07:00' }))
-  const state = () => rowsOf<{ state: string; numerator: number; denominator: number; reason: string }>(clickhouse, "SELECT state, numerator, denominator, reason FROM dossier_alerts FINAL WHERE unit_code = '04' ORDER BY changed_at")
+    eventOf(
+      eventJson({
+        dossier_id: `L-${mark}-${n}`,
+        revision,
+        event_type: revision === 1 ? 'RECEIVED' : 'CORRECTED',
+        processing_unit: '04',
+        sector_code: 'LAND',
+        channel,
+        received_at: '2021-03-01T09:00:00+07:00',
+      }),
+    )
+  const state = () =>
+    rowsOf<{ state: string; numerator: number; denominator: number; reason: string }>(
+      clickhouse,
+      "SELECT state, numerator, denominator, reason FROM dossier_alerts FINAL WHERE unit_code = '04' ORDER BY changed_at",
+    )
 
   test('29 dossiers are no evidence, 30 raise it, a better share resolves it', async () => {
     await send(Array.from({ length: 29 }, (_, n) => messageOf(land(n, n < 2 ? 'ONLINE' : 'COUNTER')) as never))
@@ -182,9 +298,14 @@ describe('the land alert', () => {
     await new Promise(resolve => setTimeout(resolve, 2_500))
     expect(await state()).toEqual([])
     await send([messageOf(land(29, 'COUNTER')) as never])
-    expect(await eventually(state, rows => rows.length === 1)).toEqual([{ state: 'FIRING', numerator: 2, denominator: 30, reason: 'low_rate' }])
+    expect(await eventually(state, rows => rows.length === 1)).toEqual([
+      { state: 'FIRING', numerator: 2, denominator: 30, reason: 'low_rate' },
+    ])
     await send([messageOf(land(5, 'ONLINE', 2)) as never])
-    expect(await eventually(state, rows => rows.length === 2)).toMatchObject([{ state: 'FIRING' }, { state: 'RESOLVED', numerator: 3, denominator: 30, reason: 'recovered' }])
+    expect(await eventually(state, rows => rows.length === 2)).toMatchObject([
+      { state: 'FIRING' },
+      { state: 'RESOLVED', numerator: 3, denominator: 30, reason: 'recovered' },
+    ])
     expect(await rowsOf(clickhouse, "SELECT 1 FROM open_alerts WHERE unit_code = '04'")).toEqual([])
   })
 })
@@ -207,14 +328,21 @@ interface ReadMessage {
   headers?: Record<string, unknown>
 }
 /** Messages of a topic from its beginning, until enough of them are wanted ones. */
-async function readTopic(topic: string, wanted: (message: ReadMessage) => boolean, enough: number): Promise<ReadMessage[]> {
+async function readTopic(
+  topic: string,
+  wanted: (message: ReadMessage) => boolean,
+  enough: number,
+): Promise<ReadMessage[]> {
   const consumer = kafkaOfTests().consumer({ groupId: `test-${randomUUID()}` })
   const found: ReadMessage[] = []
   await consumer.connect()
   await consumer.subscribe({ topic, fromBeginning: true })
   await consumer.run({ eachMessage: async ({ message }) => void (wanted(message) && found.push(message)) })
   try {
-    await eventually(async () => found.length, count => count >= enough)
+    await eventually(
+      async () => found.length,
+      count => count >= enough,
+    )
   } finally {
     await consumer.disconnect()
   }

@@ -30,7 +30,8 @@ export const eventOf = (json: DossierEventJson): DossierEvent => dossierEventJso
 export const valueOf = (event: DossierEvent): Buffer => frame(schema.id, schema.type, event)
 export const messageOf = (event: DossierEvent): Message => ({ key: event.dossier_id, value: valueOf(event) })
 
-export const kafkaOfTests = () => new Kafka({ clientId: 'test', brokers: inject('kafkaBrokers').split(','), logLevel: logLevel.ERROR })
+export const kafkaOfTests = () =>
+  new Kafka({ clientId: 'test', brokers: inject('kafkaBrokers').split(','), logLevel: logLevel.ERROR })
 
 export async function producerOfTests(): Promise<Producer> {
   const producer = kafkaOfTests().producer({ createPartitioner: javaPartitioner, allowAutoTopicCreation: false })
@@ -39,10 +40,22 @@ export async function producerOfTests(): Promise<Producer> {
 }
 
 export const clickhouseOfTests = (role: Role = 'default', database = 'motcua'): ClickHouseClient =>
-  createClickHouse({ CLICKHOUSE_URL: inject('clickhouseUrl'), CLICKHOUSE_USER: process.env['CLICKHOUSE_USER'], CLICKHOUSE_PASSWORD: process.env['CLICKHOUSE_PASSWORD'] }, role, { database })
+  createClickHouse(
+    {
+      CLICKHOUSE_URL: inject('clickhouseUrl'),
+      CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
+      CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
+    },
+    role,
+    { database },
+  )
 
 /** Asks until the answer satisfies, and returns it; the last answer is in the error. */
-export async function eventually<T>(ask: () => Promise<T>, satisfies: (answer: T) => boolean, limit_ms = 30_000): Promise<T> {
+export async function eventually<T>(
+  ask: () => Promise<T>,
+  satisfies: (answer: T) => boolean,
+  limit_ms = 30_000,
+): Promise<T> {
   const end = Date.now() + limit_ms
   for (;;) {
     const answer = await ask()
@@ -65,11 +78,18 @@ export interface RateRow {
 }
 
 export const TIERS = ['commune', 'district', 'province'] as const
-export const RATE_COLUMNS = 'toString(month) AS month, unit_code, toString(unit_valid_from) AS unit_valid_from, received, received_online, settled, settled_early, settled_on_time, settled_late'
+export const RATE_COLUMNS =
+  'toString(month) AS month, unit_code, toString(unit_valid_from) AS unit_valid_from, received, received_online, settled, settled_early, settled_on_time, settled_late'
 
 /** All rows of the three monthly views. */
 export async function monthlyRates(clickhouse: ClickHouseClient): Promise<Record<(typeof TIERS)[number], RateRow[]>> {
-  const rows = TIERS.map(async tier => [tier, await rowsOf<RateRow>(clickhouse, `SELECT ${RATE_COLUMNS} FROM rates_by_${tier} ORDER BY month, unit_code, unit_valid_from`)])
+  const rows = TIERS.map(async tier => [
+    tier,
+    await rowsOf<RateRow>(
+      clickhouse,
+      `SELECT ${RATE_COLUMNS} FROM rates_by_${tier} ORDER BY month, unit_code, unit_valid_from`,
+    ),
+  ])
   return Object.fromEntries(await Promise.all(rows)) as Record<(typeof TIERS)[number], RateRow[]>
 }
 
@@ -85,7 +105,9 @@ export async function allIngested(limit_ms = 60_000): Promise<void> {
     const behind = async () => {
       const [committed] = await admin.fetchOffsets({ groupId: 'motcua-ingest', topics: ['dossier-events'] })
       const at = new Map(committed?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]))
-      return ends.filter(({ partition, high }) => BigInt(high) > 0n && (at.get(partition) ?? -1n) < BigInt(high)).map(({ partition }) => partition)
+      return ends
+        .filter(({ partition, high }) => BigInt(high) > 0n && (at.get(partition) ?? -1n) < BigInt(high))
+        .map(({ partition }) => partition)
     }
     await eventually(behind, partitions => partitions.length === 0, limit_ms)
   } finally {

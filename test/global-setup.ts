@@ -54,11 +54,29 @@ export default async function setup(project: TestProject): Promise<() => Promise
       onExit: exit => console.error(`${exit.name} ended during the tests`),
     })
     closing.push(() => runtime.stop())
-    const ports = Object.fromEntries(await Promise.all(SERVICES.map(async name => [name, await freePort(HOST)]))) as Record<(typeof SERVICES)[number], number>
-    const env = { ...process.env, ...addressesOf(runtime, ports), BIND_ADDRESS: HOST, MOTCUA_HOME: home, MOTCUA_DEMO_KEY: DEMO_KEY, ALERTS_CRON: '* * * * * *' }
+    const ports = Object.fromEntries(
+      await Promise.all(SERVICES.map(async name => [name, await freePort(HOST)])),
+    ) as Record<(typeof SERVICES)[number], number>
+    const env = {
+      ...process.env,
+      ...addressesOf(runtime, ports),
+      BIND_ADDRESS: HOST,
+      MOTCUA_HOME: home,
+      MOTCUA_DEMO_KEY: DEMO_KEY,
+      ALERTS_CRON: '* * * * * *',
+    }
     const config = readConfig(z.object(commonShape), env)
-    await Promise.all([ensureTopics(createKafka(config, 'motcua-test', pino({ level: 'error' }))), prepareDatabase(config)])
-    const services = await startServices({ env, host: HOST, ports, logs: join(home, 'logs'), log: line => console.error(line) })
+    await Promise.all([
+      ensureTopics(createKafka(config, 'motcua-test', pino({ level: 'error' }))),
+      prepareDatabase(config),
+    ])
+    const services = await startServices({
+      env,
+      host: HOST,
+      ports,
+      logs: join(home, 'logs'),
+      log: line => console.error(line),
+    })
     closing.push(() => services.stop())
     const stack: Stack = {
       kafkaBrokers: runtime.kafka.brokers.join(','),

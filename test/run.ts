@@ -4,9 +4,13 @@ import { fileURLToPath } from 'node:url'
 
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 const config = fileURLToPath(new URL('vitest.config.ts', import.meta.url))
-const child = spawn(process.execPath, ['--disable-warning=TimeoutNegativeWarning', vitest, 'run', '--config', config, ...process.argv.slice(2)], {
-  stdio: 'inherit',
-})
+const child = spawn(
+  process.execPath,
+  ['--disable-warning=TimeoutNegativeWarning', vitest, 'run', '--config', config, ...process.argv.slice(2)],
+  {
+    stdio: 'inherit',
+  },
+)
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
 child.on('exit', (code, signal) => {
   process.exitCode = signal === null ? (code ?? 1) : 1

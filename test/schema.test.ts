@@ -1,6 +1,6 @@
 /** The database as analysts meet it: documented, read-only to them, faithful to its files, and fast where it promises to be. */
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { migrate, MigrationError, readMigrations } from '../pipelines/migrate.ts'
+import { MigrationError, migrate, readMigrations } from '../pipelines/migrate.ts'
 import { prepareDatabase } from '../pipelines/prepare.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
 import { createInsert } from '../services/ingest/insert.ts'
@@ -9,7 +9,11 @@ import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
 const DATABASE = 'motcua_schema'
 const server = clickhouseOfTests('default', 'default')
 const clickhouse = clickhouseOfTests('default', DATABASE)
-const config = { CLICKHOUSE_URL: inject('clickhouseUrl'), CLICKHOUSE_USER: process.env['CLICKHOUSE_USER'], CLICKHOUSE_PASSWORD: process.env['CLICKHOUSE_PASSWORD'] }
+const config = {
+  CLICKHOUSE_URL: inject('clickhouseUrl'),
+  CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
+  CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
+}
 
 beforeAll(async () => {
   await server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
@@ -23,12 +27,18 @@ test('preparing again does nothing', async () => {
 
 test('a migration that was changed after it was applied is refused, and so is a database from the future', async () => {
   const [first, ...others] = readMigrations()
-  await expect(migrate(clickhouse, [{ ...(first as never as object), checksum: 'other' } as never, ...others])).rejects.toThrow(/0000_reference_loads.up.sql was changed after it was applied/)
+  await expect(
+    migrate(clickhouse, [{ ...(first as never as object), checksum: 'other' } as never, ...others]),
+  ).rejects.toThrow(/0000_reference_loads.up.sql was changed after it was applied/)
   await expect(migrate(clickhouse, others)).rejects.toThrow(MigrationError)
 })
 
 test('every table, every view and every column of a table says what it is', async () => {
-  const silent = await rowsOf<{ name: string }>(clickhouse, "SELECT name FROM system.tables WHERE database = {db:String} AND comment = '' AND name NOT LIKE '.inner%'", { db: DATABASE })
+  const silent = await rowsOf<{ name: string }>(
+    clickhouse,
+    "SELECT name FROM system.tables WHERE database = {db:String} AND comment = '' AND name NOT LIKE '.inner%'",
+    { db: DATABASE },
+  )
   expect(silent).toEqual([])
   const columns = await rowsOf<{ name: string }>(
     clickhouse,
@@ -46,13 +56,24 @@ test('an insert that does not come as one batch is refused as a whole', async ()
   const insert = (rows: object[]) => clickhouse.insert({ table: 'dossier_events', format: 'JSONEachRow', values: rows })
   await expect(insert([bare])).rejects.toThrow(/has_batch/)
   await expect(insert([{ ...bare, batch: 'b', batch_rows: 2 }])).rejects.toThrow(/one block/)
-  await expect(insert([{ ...bare, batch: 'b', batch_rows: 2 }, { ...bare, batch: 'c', batch_rows: 2 }])).rejects.toThrow(/one block/)
+  await expect(
+    insert([
+      { ...bare, batch: 'b', batch_rows: 2 },
+      { ...bare, batch: 'c', batch_rows: 2 },
+    ]),
+  ).rejects.toThrow(/one block/)
 })
 
 test('the rates read the roll-up projections, not the postings', async () => {
-  for (const query of ["SELECT * FROM rates(from='2025-01-01', to='2025-12-31', tier='province')", 'SELECT * FROM rates_by_commune']) {
+  for (const query of [
+    "SELECT * FROM rates(from='2025-01-01', to='2025-12-31', tier='province')",
+    'SELECT * FROM rates_by_commune',
+  ]) {
     const lines = (await rowsOf<{ explain: string }>(clickhouse, `EXPLAIN ${query}`)).map(row => row.explain)
-    expect(lines.filter(line => /ReadFrom\w+ \((received|settled)\)/.test(line)), lines.join('\n')).toHaveLength(2)
+    expect(
+      lines.filter(line => /ReadFrom\w+ \((received|settled)\)/.test(line)),
+      lines.join('\n'),
+    ).toHaveLength(2)
     expect(lines.filter(line => line.includes('dossier_postings'))).toEqual([])
   }
 })
@@ -60,7 +81,11 @@ test('the rates read the roll-up projections, not the postings', async () => {
 test('the same sums with the projections and without', async () => {
   const rates = (projections: 0 | 1) =>
     clickhouse
-      .query({ query: "SELECT * FROM rates(from='2025-01-01', to='2025-12-31', tier='commune')", format: 'JSONEachRow', clickhouse_settings: { optimize_use_projections: projections } })
+      .query({
+        query: "SELECT * FROM rates(from='2025-01-01', to='2025-12-31', tier='commune')",
+        format: 'JSONEachRow',
+        clickhouse_settings: { optimize_use_projections: projections },
+      })
       .then(answer => answer.json())
   const rows = await rates(1)
   expect(rows).toHaveLength(1)
@@ -68,7 +93,9 @@ test('the same sums with the projections and without', async () => {
 })
 
 test('a tier that does not exist is refused with what is allowed', async () => {
-  await expect(rowsOf(clickhouse, "SELECT * FROM rates(from='2025-01-01', to='2025-12-31', tier='ward')")).rejects.toThrow(/tier must be commune, district, province or country/)
+  await expect(
+    rowsOf(clickhouse, "SELECT * FROM rates(from='2025-01-01', to='2025-12-31', tier='ward')"),
+  ).rejects.toThrow(/tier must be commune, district, province or country/)
 })
 
 test('the analyst reads, and only reads', async () => {
@@ -79,9 +106,16 @@ test('the analyst reads, and only reads', async () => {
 })
 
 test("the catalogue's sector goes before the one the event carries", async () => {
-  const [procedure] = await rowsOf<{ procedure_code: string }>(clickhouse, "SELECT procedure_code FROM procedures WHERE sector_code = 'LAND' LIMIT 1")
+  const [procedure] = await rowsOf<{ procedure_code: string }>(
+    clickhouse,
+    "SELECT procedure_code FROM procedures WHERE sector_code = 'LAND' LIMIT 1",
+  )
   const events = [
-    eventJson({ procedure_code: procedure?.procedure_code, sector_code: 'TAX', received_at: '2019-01-01T09:00:00+07:00' }),
+    eventJson({
+      procedure_code: procedure?.procedure_code,
+      sector_code: 'TAX',
+      received_at: '2019-01-01T09:00:00+07:00',
+    }),
     eventJson({ procedure_code: '9.999999', sector_code: 'TAX', received_at: '2019-01-01T09:00:00+07:00' }),
     eventJson({ received_at: '2019-01-01T09:00:00+07:00' }),
   ].map((json, at) => ({ event: eventOf(json), partition: 0, offset: BigInt(at) }))

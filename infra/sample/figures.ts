@@ -119,6 +119,11 @@ export async function isInLog(clickhouse: ClickHouseClient, event_id: string): P
   return rows.length > 0
 }
 
+export async function anyPosting(clickhouse: ClickHouseClient): Promise<boolean> {
+  const query = 'SELECT 1 AS found FROM dossier_postings WHERE source = {source:String} LIMIT 1'
+  return (await rowsOf(clickhouse, query, { source: SOURCE })).length > 0
+}
+
 /** Whether any dossier whose life a sample decided counts anywhere. */
 export async function sampleCounts(clickhouse: ClickHouseClient): Promise<boolean> {
   const [row] = await rowsOf<{ sources: string[] }>(

@@ -14,7 +14,17 @@ export interface Folded {
   outcome: 'early' | 'on_time' | 'late' | null
 }
 
-const LIFE = ['SUBMITTED', 'RECEIVED', 'NOT_ACCEPTED', 'SETTLED', 'RETURNED', 'WITHDRAWN', 'STOPPED', 'CORRECTED', 'VOIDED']
+const LIFE = [
+  'SUBMITTED',
+  'RECEIVED',
+  'NOT_ACCEPTED',
+  'SETTLED',
+  'RETURNED',
+  'WITHDRAWN',
+  'STOPPED',
+  'CORRECTED',
+  'VOIDED',
+]
 const dayAt = (time_ms: number) => new Date(time_ms + 7 * 3_600_000).toISOString().slice(0, 10)
 
 /** Dossiers that count, by their numbers. */
@@ -52,6 +62,7 @@ function fold(events: DossierEvent[]): Folded | undefined {
     procedure: decided('procedure_code'),
     received: dayAt(received_at),
     settled: settled_at === null ? null : dayAt(settled_at),
-    outcome: compared === null || due === null ? null : compared < due ? 'early' : compared === due ? 'on_time' : 'late',
+    outcome:
+      compared === null || due === null ? null : compared < due ? 'early' : compared === due ? 'on_time' : 'late',
   }
 }

@@ -162,7 +162,10 @@ export function portalPlan(table: PortalTable, row: PortalRow, seed: string, lim
   const land = Math.round(received * LAND.share)
   const year = `${table.as_of.slice(0, 4)}-01-01`
   const from = province.valid_from > year ? province.valid_from : year
-  const scaled = received === row.received ? '' : `, scaled down to ${received} of ${row.received}`
+  const scaled =
+    received === row.received
+      ? ''
+      : `, scaled down to ${received.toLocaleString('en')} of ${row.received.toLocaleString('en')}`
   return {
     province,
     title: `${province.name.replace(/^(Tỉnh|Thành phố) /, '')}, ${from} to ${table.as_of}${scaled}`,

@@ -33,7 +33,7 @@ export interface RemoveLimits {
 }
 
 const LIVE_MS_MAX = 15_000
-const IDLE_MS_MAX = 30_000
+const IDLE_MS_MAX = 60_000
 const POLL_MS = 300
 /** Dossiers read and voided at a time. */
 const PAGE = 50_000

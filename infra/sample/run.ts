@@ -7,7 +7,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import type { Kafka } from 'kafkajs'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
 import { type CompareOptions, type Comparison, compareSamples } from './compare.ts'
-import { figuresOfViews, isInLog, recordsInLog } from './figures.ts'
+import { anyPosting, figuresOfViews, isInLog, recordsInLog } from './figures.ts'
 import { ninhThuan } from './ninh-thuan.ts'
 import { dossiersOf, NO_FIGURES, type Plan } from './plan.ts'
 import { checkClock, PORTAL_TABLE, PROVINCE_DEFAULT, portalPlan, portalRow, readPortalTable } from './portal-table.ts'
@@ -108,8 +108,11 @@ async function firstRates(
   stop: AbortSignal,
 ): Promise<number | undefined> {
   while (!stop.aborted) {
-    const { figures } = await figuresOfViews(deps.clickhouse, whereOf(plan))
-    if (figures.received > 0) return since()
+    // The cheap question first: the machine has better things to do just then.
+    if (await anyPosting(deps.clickhouse)) {
+      const { figures } = await figuresOfViews(deps.clickhouse, whereOf(plan))
+      if (figures.received > 0) return since()
+    }
     await sleep(FIRST_RATES_POLL_MS, undefined, { signal: stop }).catch(() => {})
   }
   return undefined
@@ -164,41 +167,32 @@ async function refuseForeignSample(deps: SampleDeps, plan: Plan): Promise<void> 
 }
 
 async function replay(deps: SampleDeps, plan: Plan): Promise<ReplayedSample> {
-  const { province, title, remark, from, to, seed, published } = plan
-  const dossiers = dossiersOf(plan)
-  const stage = 'replaying'
-  let sample: ReplayedSample = {
-    ...{
-      unit: province.code,
-      valid_from: province.valid_from,
-      title,
-      remark,
-      from,
-      to,
-      seed,
-      dossiers,
-      published,
-      stage,
-    },
-    ...{ figures: NO_FIGURES, deliveries: 0 },
-  }
-  const { removals } = await updateState(deps.home, before => withSample(before, sample))
   const producer = await openEventProducer(deps.kafka, deps.registry)
   try {
+    let sample = unsent(plan)
+    const { removals } = await updateState(deps.home, before => withSample(before, sample))
     for (const chunk of chunksOf(plan)) {
       await sendChunk(deps, plan, producer, chunk, removals)
       sample = { ...sample, figures: chunk.figures, deliveries: sample.deliveries + chunk.deliveries.length }
-      deps.onProgress?.({ title, dossiers: chunk.told.dossiers, of: dossiers, events: sample.deliveries })
+      const { dossiers, deliveries: events } = sample
+      deps.onProgress?.({ title: plan.title, dossiers: chunk.told.dossiers, of: dossiers, events })
     }
+    sample = { ...sample, stage: 'replayed' }
+    await updateState(deps.home, before => {
+      requireStanding(before.removals === removals, plan.title)
+      return withSample(before, sample)
+    })
+    return sample
   } finally {
     await producer.close()
   }
-  sample = { ...sample, stage: 'replayed' }
-  await updateState(deps.home, before => {
-    requireStanding(before.removals === removals, title)
-    return withSample(before, sample)
-  })
-  return sample
+}
+
+function unsent(plan: Plan): ReplayedSample {
+  const { title, remark, from, to, seed, published } = plan
+  const dossiers = dossiersOf(plan)
+  const nothing = { figures: NO_FIGURES, deliveries: 0, stage: 'replaying' } as const
+  return { ...whereOf(plan), title, remark, from, to, seed, dossiers, published, ...nothing }
 }
 
 async function sendChunk(

@@ -91,7 +91,10 @@ test('a later writer version with a new defaulted field is read as today’s', a
   const schema = structuredClone(schemaFile('dossier-event/v1.avsc')) as unknown as { fields: object[] }
   schema.fields.push({ name: 'later', type: ['null', 'string'], default: null })
   const later = avroType(schema as never)
-  const two: SchemaRegistry = { newest: registry.newest, byId: async asked => (asked === 77 ? later : registry.byId(asked)) }
+  const two: SchemaRegistry = {
+    newest: registry.newest,
+    byId: async asked => (asked === 77 ? later : registry.byId(asked)),
+  }
   const verdict = await judge({ value: frame(77, later, { ...event, later: 'x' }) }, two)
   expect({ ...verdict.event }).toEqual(event)
 })

@@ -46,16 +46,32 @@ export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['
   function judgeRecord(record: RecordToJudge): Verdict {
     const framed = unframe(record.value)
     if (framed === 'unknown_magic')
-      return refused(undefined, 'unknown_magic', 'the value does not begin with byte 0, the mark of the Confluent wire format')
+      return refused(
+        undefined,
+        'unknown_magic',
+        'the value does not begin with byte 0, the mark of the Confluent wire format',
+      )
     if (framed === 'unknown_schema')
-      return refused(undefined, 'unknown_schema', 'the value ends before its schema id; five bytes of header are needed')
+      return refused(
+        undefined,
+        'unknown_schema',
+        'the value ends before its schema id; five bytes of header are needed',
+      )
     const { schema_id, body } = framed
     const read = readers.get(schema_id)
     if (read === undefined)
-      return refused(schema_id, 'unknown_schema', `schema id ${schema_id} is not registered as a version of ${RECORD_NAME}`)
+      return refused(
+        schema_id,
+        'unknown_schema',
+        `schema id ${schema_id} is not registered as a version of ${RECORD_NAME}`,
+      )
     const event = read(body)
     if (event === undefined)
-      return refused(schema_id, 'truncated_body', `the body of ${body.length} bytes cannot be read to its last byte with schema ${schema_id}`)
+      return refused(
+        schema_id,
+        'truncated_body',
+        `the body of ${body.length} bytes cannot be read to its last byte with schema ${schema_id}`,
+      )
     const context = { now_ms: record.timestamp_ms, knownUnit, key: record.key?.toString('utf8') }
     const refusals = judge(event, context)
     return refusals.length > 0 ? { schema_id, refusals } : { schema_id, event }
@@ -87,7 +103,11 @@ function readerFor(writer: AvroType): Reader | undefined {
 /** Avro text is UTF-8. Where it is not, decoding leaves U+FFFD, and then the bytes written back differ from those read. */
 function hasReplacementCharacter(value: unknown): boolean {
   for (const field of Object.values(value as object))
-    if (typeof field === 'string' ? field.includes('�') : Array.isArray(field) && field.some(text => String(text).includes('�')))
+    if (
+      typeof field === 'string'
+        ? field.includes('�')
+        : Array.isArray(field) && field.some(text => String(text).includes('�'))
+    )
       return true
   return false
 }

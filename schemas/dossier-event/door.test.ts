@@ -73,7 +73,8 @@ test.each(ACCEPTED)('accepted: %s', (_, change) => {
 })
 
 test('a row that is no object', () => {
-  for (const value of [5, 'text', null, [good]]) expect(judgeJson(value, context).refusals?.[0]?.reason).toBe('wrong_type')
+  for (const value of [5, 'text', null, [good]])
+    expect(judgeJson(value, context).refusals?.[0]?.reason).toBe('wrong_type')
 })
 
 test('everything that is wrong with a row is told at once', () => {

@@ -86,17 +86,24 @@ export function judge(event: DossierEvent, context: DoorContext): Refusal[] {
   for (const field of TIMES) {
     const time_ms = event[field]
     if (time_ms !== null && !(time_ms >= TIME_MIN_MS && time_ms < TIME_MAX_MS))
-      refuse('time_out_of_range', field, `${field} is ${showTime(time_ms)}; it must lie from 1990-01-01 to before 2100-01-01`)
+      refuse(
+        'time_out_of_range',
+        field,
+        `${field} is ${showTime(time_ms)}; it must lie from 1990-01-01 to before 2100-01-01`,
+      )
   }
   for (const field of AMOUNTS) {
     const amount = event[field]
-    if (amount !== null && amount < 0)
-      refuse('negative_value', field, `${field} is ${amount}; it must not be negative`)
+    if (amount !== null && amount < 0) refuse('negative_value', field, `${field} is ${amount}; it must not be negative`)
   }
   for (const field of UNITS) {
     const code = event[field]
     if (code !== null && code !== '' && !context.knownUnit(code))
-      refuse('unknown_unit', field, `${field} is ${show(code)}; it must be the code of a unit in the administrative lists, of any time`)
+      refuse(
+        'unknown_unit',
+        field,
+        `${field} is ${show(code)}; it must be the code of a unit in the administrative lists, of any time`,
+      )
   }
   for (const name of event.cleared) {
     if (!CLEARABLE.has(name))
@@ -107,14 +114,30 @@ export function judge(event: DossierEvent, context: DoorContext): Refusal[] {
   const { received_at } = event
   if (received_at !== null) {
     if (received_at > context.now_ms + FUTURE_MS_MAX)
-      refuse('received_in_future', 'received_at', `received_at is ${showTime(received_at)}; it must not lie more than 24 h after ${showTime(context.now_ms)}`)
+      refuse(
+        'received_in_future',
+        'received_at',
+        `received_at is ${showTime(received_at)}; it must not lie more than 24 h after ${showTime(context.now_ms)}`,
+      )
     if (event.due_at !== null && event.due_at < received_at)
-      refuse('due_before_received', 'due_at', `due_at is ${showTime(event.due_at)}; it must not lie before received_at, ${showTime(received_at)}`)
+      refuse(
+        'due_before_received',
+        'due_at',
+        `due_at is ${showTime(event.due_at)}; it must not lie before received_at, ${showTime(received_at)}`,
+      )
     if (event.settled_at !== null && event.settled_at < received_at)
-      refuse('settled_before_received', 'settled_at', `settled_at is ${showTime(event.settled_at)}; it must not lie before received_at, ${showTime(received_at)}`)
+      refuse(
+        'settled_before_received',
+        'settled_at',
+        `settled_at is ${showTime(event.settled_at)}; it must not lie before received_at, ${showTime(received_at)}`,
+      )
   }
   if (context.key !== undefined && context.key !== event.dossier_id)
-    refuse('key_mismatch', 'dossier_id', `the record's key is ${show(context.key)}; it must be the dossier_id, ${show(event.dossier_id)}`)
+    refuse(
+      'key_mismatch',
+      'dossier_id',
+      `the record's key is ${show(context.key)}; it must be the dossier_id, ${show(event.dossier_id)}`,
+    )
   return refusals
 }
 
@@ -141,9 +164,17 @@ function shapeRefusals(issue: z.core.$ZodIssue, root: unknown): Refusal[] {
   if ((value === undefined || value === null) && field !== '')
     return [{ reason: 'missing_field', field, message: `${field} is missing; every event must carry it` }]
   if (field === '')
-    return [{ reason: 'wrong_type', field, message: `an event must be a JSON object with named fields, not ${show(value)}` }]
+    return [
+      { reason: 'wrong_type', field, message: `an event must be a JSON object with named fields, not ${show(value)}` },
+    ]
   if (issue.code === 'invalid_value' && typeof value === 'string')
-    return [{ reason: 'not_allowed_value', field, message: `${field} is ${show(value)}; allowed are ${issue.values.join(', ')}` }]
+    return [
+      {
+        reason: 'not_allowed_value',
+        field,
+        message: `${field} is ${show(value)}; allowed are ${issue.values.join(', ')}`,
+      },
+    ]
   if (value === '')
     return [{ reason: 'not_allowed_value', field, message: `${field} is empty; leave it out or give a value` }]
   return [{ reason: 'wrong_type', field, message: `${field} is ${show(value)}; ${allowed(issue)}` }]

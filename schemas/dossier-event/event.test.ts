@@ -49,13 +49,15 @@ const LONGS = ['revision', 'supplement_pause_ms']
 /** The same value as a producer of JSON would write it: times as RFC 3339 text, longs as decimal text. */
 function asJson(event: Record<string, unknown>): unknown {
   const json: Record<string, unknown> = { ...event }
-  for (const name of TIMES) if (typeof json[name] === 'number' && Number.isInteger(json[name])) json[name] = new Date(json[name]).toISOString()
+  for (const name of TIMES)
+    if (typeof json[name] === 'number' && Number.isInteger(json[name])) json[name] = new Date(json[name]).toISOString()
   for (const name of LONGS) if (typeof json[name] === 'bigint') json[name] = String(json[name])
   return json
 }
 
 test('the zod twin and the Avro schema have the same fields in the same order', () => {
-  const avroFields = (schemaFile('dossier-event/v1.avsc') as unknown as { fields: { name: string; type: unknown }[] }).fields
+  const avroFields = (schemaFile('dossier-event/v1.avsc') as unknown as { fields: { name: string; type: unknown }[] })
+    .fields
   expect(Object.keys(dossierEventJson.shape)).toEqual(avroFields.map(field => field.name))
   expect(NULLABLE_FIELDS).toEqual(avroFields.filter(field => Array.isArray(field.type)).map(field => field.name))
 })
@@ -75,9 +77,14 @@ test('with any field replaced by anything, zod and Avro accept and refuse the sa
     fc.property(valid, fc.constantFrom(...Object.keys(dossierEventJson.shape)), anything, (event, field, value) => {
       // JSON has no bigint beside longs, no undefined beside absence, and its default for cleared is Avro's default.
       fc.pre(typeof value !== 'bigint' || LONGS.includes(field))
-      fc.pre(!(typeof value === 'number' && LONGS.includes(field)) && !(typeof value === 'number' && Math.abs(value) > 8.64e15))
+      fc.pre(
+        !(typeof value === 'number' && LONGS.includes(field)) &&
+          !(typeof value === 'number' && Math.abs(value) > 8.64e15),
+      )
       fc.pre(field !== 'cleared' || (value !== null && value !== undefined))
-      fc.pre(!(TIMES.includes(field) && typeof value === 'string') && !(LONGS.includes(field) && typeof value === 'string'))
+      fc.pre(
+        !(TIMES.includes(field) && typeof value === 'string') && !(LONGS.includes(field) && typeof value === 'string'),
+      )
       const changed: Record<string, unknown> = { ...event, [field]: value }
       if (value === undefined && NULLABLE_FIELDS.includes(field as never)) changed[field] = null
       const avro = type.isValid(changed)
@@ -90,5 +97,8 @@ test('with any field replaced by anything, zod and Avro accept and refuse the sa
 })
 
 test('a field nobody knows is refused', () => {
-  expect(dossierEventJson.safeParse({ citizen_name: 'X' }).error?.issues.at(-1)).toMatchObject({ code: 'unrecognized_keys', keys: ['citizen_name'] })
+  expect(dossierEventJson.safeParse({ citizen_name: 'X' }).error?.issues.at(-1)).toMatchObject({
+    code: 'unrecognized_keys',
+    keys: ['citizen_name'],
+  })
 })

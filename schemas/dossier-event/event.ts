@@ -36,7 +36,10 @@ const long = z
   .transform(BigInt)
   .refine(value => value >= -LONG_MAX - 1n && value <= LONG_MAX, { error: 'an integer that fits in 64 bits' })
 
-const int = z.int().min(-(2 ** 31)).max(2 ** 31 - 1)
+const int = z
+  .int()
+  .min(-(2 ** 31))
+  .max(2 ** 31 - 1)
 
 /** RFC 3339 with an offset and at most milliseconds; milliseconds since 1970 UTC from here on. */
 const time = z
@@ -91,7 +94,11 @@ export const dossierEventJson = z.strictObject({
   occurred_at: time,
   source: z.string(),
   ...NULLABLE,
-  cleared: z.array(z.string()).nullable().default([]).transform(names => names ?? []),
+  cleared: z
+    .array(z.string())
+    .nullable()
+    .default([])
+    .transform(names => names ?? []),
 })
 
 /** A dossier event inside the project: times in milliseconds since 1970 UTC, 64-bit integers as bigint. */

@@ -42,11 +42,25 @@ export function createAlerts(deps: AlertsDeps): AlertsService {
   let running = false
 
   async function tell(change: Alert) {
-    await producer.send({ topic: TOPIC, acks: -1, messages: [{ key: change.unit_code, value: frame(schema.id, schema.type, change) }] })
+    await producer.send({
+      topic: TOPIC,
+      acks: -1,
+      messages: [{ key: change.unit_code, value: frame(schema.id, schema.type, change) }],
+    })
     if (change.state === 'RESOLVED') open?.delete(change.alert_id)
     else open?.set(change.alert_id, change)
     metrics.alert_changes.inc({ rule: change.rule, state: change.state })
-    log.warn({ rule: change.rule, state: change.state, reason: change.reason, unit_code: change.unit_code, numerator: change.numerator, denominator: change.denominator }, change.text_vi)
+    log.warn(
+      {
+        rule: change.rule,
+        state: change.state,
+        reason: change.reason,
+        unit_code: change.unit_code,
+        numerator: change.numerator,
+        denominator: change.denominator,
+      },
+      change.text_vi,
+    )
   }
 
   async function evaluateRules() {
@@ -56,7 +70,8 @@ export function createAlerts(deps: AlertsDeps): AlertsService {
     open ??= await readOpen(clickhouse)
     for (const rule of rules) {
       const times = { watermark_ms: ledger.watermark_ms, now_ms: now() }
-      for (const change of changesOf(rule, await observe(clickhouse, rule), [...open.values()], times)) await tell(change)
+      for (const change of changesOf(rule, await observe(clickhouse, rule), [...open.values()], times))
+        await tell(change)
       metrics.alert_evaluations.inc({ rule: rule.name, outcome: 'judged' })
     }
     judged_postings = ledger.postings
@@ -66,7 +81,8 @@ export function createAlerts(deps: AlertsDeps): AlertsService {
   const http = createHttp({
     log,
     metrics,
-    ready: () => (now() - succeeded_ms > SILENT_MS_MAX ? 'the rules could not be evaluated for two minutes' : undefined),
+    ready: () =>
+      now() - succeeded_ms > SILENT_MS_MAX ? 'the rules could not be evaluated for two minutes' : undefined,
   })
 
   return {

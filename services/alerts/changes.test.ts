@@ -18,7 +18,15 @@ const judge = (observations: Observation[], open: Alert[] = []) => changesOf(LAN
 
 test('fires below the threshold, with the figures behind it and the sample named', () => {
   const [alert] = judge([seen(33, 1602)])
-  expect(alert).toMatchObject({ state: 'FIRING', reason: 'low_rate', unit_code: '58', sector_code: 'LAND', numerator: 33, denominator: 1602, threshold: 0.1 })
+  expect(alert).toMatchObject({
+    state: 'FIRING',
+    reason: 'low_rate',
+    unit_code: '58',
+    sector_code: 'LAND',
+    numerator: 33,
+    denominator: 1602,
+    threshold: 0.1,
+  })
   expect(alert?.value).toBeCloseTo(0.0206, 4)
   expect(alert?.text_vi).toContain('2,06 %')
   expect(alert?.text_vi).toContain('Dữ liệu mẫu')
@@ -37,13 +45,19 @@ test('exactly the threshold, and fewer than 30 dossiers, do not fire', () => {
 test('an open alert is not told again, and is resolved for a reason', () => {
   const open = judge([seen(0, 40)])
   expect(judge([seen(1, 40)], open)).toEqual([])
-  expect(judge([seen(4, 40)], open)).toMatchObject([{ state: 'RESOLVED', reason: 'recovered', alert_id: open[0]?.alert_id }])
+  expect(judge([seen(4, 40)], open)).toMatchObject([
+    { state: 'RESOLVED', reason: 'recovered', alert_id: open[0]?.alert_id },
+  ])
   expect(judge([seen(0, 20)], open)).toMatchObject([{ state: 'RESOLVED', reason: 'too_few' }])
   expect(judge([], open)).toMatchObject([{ state: 'RESOLVED', reason: 'no_dossiers', denominator: 0, value: null }])
 })
 
 test('the same code of another time, another half-year: another alert', () => {
-  const ids = judge([seen(0, 40), seen(0, 40, { unit_valid_from: '2025-07-01' }), seen(0, 40, { window_from: '2023-07-01', window_to: '2023-12-31' })]).map(alert => alert.alert_id)
+  const ids = judge([
+    seen(0, 40),
+    seen(0, 40, { unit_valid_from: '2025-07-01' }),
+    seen(0, 40, { window_from: '2023-07-01', window_to: '2023-12-31' }),
+  ]).map(alert => alert.alert_id)
   expect(new Set(ids).size).toBe(3)
   for (const id of ids) expect(id).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-8[0-9a-f]{3}-a[0-9a-f]{3}-[0-9a-f]{12}$/)
 })

@@ -38,7 +38,12 @@ export interface Times {
  * The alerts to tell: those that begin to fire, those that fire no longer, and those whose dossiers are gone (voided).
  * `open` are the alerts that are not resolved, as they were told last.
  */
-export function changesOf(rule: Rule, observations: readonly Observation[], open: readonly Alert[], times: Times): Alert[] {
+export function changesOf(
+  rule: Rule,
+  observations: readonly Observation[],
+  open: readonly Alert[],
+  times: Times,
+): Alert[] {
   const ofRule = open.filter(alert => alert.rule === rule.name)
   const openIds = new Set(ofRule.map(alert => alert.alert_id))
   const changes: Alert[] = []
@@ -50,7 +55,15 @@ export function changesOf(rule: Rule, observations: readonly Observation[], open
     if (firing && !openIds.has(id)) changes.push(alertOf(rule, observation, 'FIRING', 'low_rate', times))
     // Too few dossiers left to judge is not "recovered", but there is nothing left to complain about either.
     if (!firing && openIds.has(id))
-      changes.push(alertOf(rule, observation, 'RESOLVED', observation.denominator < rule.denominator_min ? 'too_few' : 'recovered', times))
+      changes.push(
+        alertOf(
+          rule,
+          observation,
+          'RESOLVED',
+          observation.denominator < rule.denominator_min ? 'too_few' : 'recovered',
+          times,
+        ),
+      )
   }
   const gone = ofRule.filter(alert => !seen.has(alert.alert_id))
   return [
@@ -70,7 +83,9 @@ export function changesOf(rule: Rule, observations: readonly Observation[], open
 
 /** A UUID (version 8 layout) made of what the alert is about. */
 export function alertId(rule: Rule, { unit_code, unit_valid_from, window_from, window_to }: Observation): string {
-  const hex = createHash('sha256').update(JSON.stringify([rule.name, unit_code, unit_valid_from, rule.sector_code, window_from, window_to])).digest('hex')
+  const hex = createHash('sha256')
+    .update(JSON.stringify([rule.name, unit_code, unit_valid_from, rule.sector_code, window_from, window_to]))
+    .digest('hex')
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`
 }
 
@@ -80,7 +95,8 @@ const endOf = (day: string) => startOf(day) + 86_400_000 - 1
 function alertOf(rule: Rule, observation: Observation, state: State, reason: string, times: Times): Alert {
   const { numerator, denominator, unit_name, window_from, window_to } = observation
   const sample = observation.sources.includes('sample')
-  const percent = (rate: number, locale: string) => `${new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(rate * 100)} %`
+  const percent = (rate: number, locale: string) =>
+    `${new Intl.NumberFormat(locale, { minimumFractionDigits: 2, maximumFractionDigits: 2 }).format(rate * 100)} %`
   const half = window_from.endsWith('-01-01') ? 1 : 2
   const year = window_from.slice(0, 4)
   const value = numerator / denominator

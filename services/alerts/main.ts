@@ -12,7 +12,9 @@ import { alertsConfig } from './config.ts'
 await runService('alerts', async log => {
   const config = readConfig(alertsConfig, process.env)
   if (!cron.validate(config.ALERTS_CRON))
-    throw new ConfigError(`ALERTS_CRON is ${JSON.stringify(config.ALERTS_CRON)}: a cron expression such as */10 * * * * * (with seconds)`)
+    throw new ConfigError(
+      `ALERTS_CRON is ${JSON.stringify(config.ALERTS_CRON)}: a cron expression such as */10 * * * * * (with seconds)`,
+    )
   const clickhouse = createClickHouse(config, 'analyst')
   const producer = createProducer(createKafka(config, 'motcua-alerts', log))
   await producer.connect()
@@ -23,7 +25,7 @@ await runService('alerts', async log => {
     metrics: createMetrics('alerts'),
     log,
   })
-  const schedule = cron.schedule(config.ALERTS_CRON, () => alerts.evaluate(), { noOverlap: true })
+  const schedule = cron.schedule(config.ALERTS_CRON, () => alerts.evaluate(), { suppressMissedWarning: true })
   return {
     http: alerts.http,
     host: config.BIND_ADDRESS,

@@ -14,7 +14,11 @@ export const REQUEST_MS_MAX = 30_000
 
 export type Rows = Record<string, unknown>[]
 
-export function createClickHouse(config: ClickHouseConfig, role: Role, options: { database?: string; settings?: ClickHouseSettings; request_ms_max?: number } = {}): ClickHouseClient {
+export function createClickHouse(
+  config: ClickHouseConfig,
+  role: Role,
+  options: { database?: string; settings?: ClickHouseSettings; request_ms_max?: number } = {},
+): ClickHouseClient {
   return createClient({
     url: config.CLICKHOUSE_URL,
     username: config.CLICKHOUSE_USER ?? role,
@@ -29,7 +33,11 @@ export function createClickHouse(config: ClickHouseConfig, role: Role, options: 
 }
 
 /** Rows of a query as objects. 64-bit integers come as numbers: counts of dossiers stay far below 2^53. */
-export async function rowsOf<Row>(client: ClickHouseClient, query: string, query_params: Record<string, unknown> = {}): Promise<Row[]> {
+export async function rowsOf<Row>(
+  client: ClickHouseClient,
+  query: string,
+  query_params: Record<string, unknown> = {},
+): Promise<Row[]> {
   const answer = await client.query({
     query,
     query_params,

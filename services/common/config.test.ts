@@ -6,11 +6,24 @@ const schema = z.object({ ...commonShape, INGEST_PORT: port(8082), ROWS: integer
 const good = { KAFKA_BROKERS: '127.0.0.1:9092', CLICKHOUSE_URL: 'http://127.0.0.1:8123' }
 
 test('defaults, lists and numbers', () => {
-  expect(readConfig(schema, { ...good, KAFKA_BROKERS: 'a:1,b:2', ROWS: '', INGEST_PORT: '0' })).toMatchObject({ KAFKA_BROKERS: ['a:1', 'b:2'], INGEST_PORT: 0, ROWS: 5, BIND_ADDRESS: '127.0.0.1' })
+  expect(readConfig(schema, { ...good, KAFKA_BROKERS: 'a:1,b:2', ROWS: '', INGEST_PORT: '0' })).toMatchObject({
+    KAFKA_BROKERS: ['a:1', 'b:2'],
+    INGEST_PORT: 0,
+    ROWS: 5,
+    BIND_ADDRESS: '127.0.0.1',
+  })
 })
 
 test('all errors come together, with variable, value and what is allowed; passwords stay hidden', () => {
-  const read = () => readConfig(schema, { KAFKA_BROKERS: 'nowhere', KAFKA_TLS: 'perhaps', INGEST_PORT: '70000', ROWS: '11', MOTCUA_HOEM: 'x', KAFKA_PASSWORD: 'secret' })
+  const read = () =>
+    readConfig(schema, {
+      KAFKA_BROKERS: 'nowhere',
+      KAFKA_TLS: 'perhaps',
+      INGEST_PORT: '70000',
+      ROWS: '11',
+      MOTCUA_HOEM: 'x',
+      KAFKA_PASSWORD: 'secret',
+    })
   expect(read).toThrow(ConfigError)
   let message = ''
   try {
@@ -18,7 +31,14 @@ test('all errors come together, with variable, value and what is allowed; passwo
   } catch (error) {
     message = (error as Error).message
   }
-  for (const part of ['KAFKA_BROKERS is "nowhere": host:port', 'KAFKA_TLS is "perhaps": true or false', 'INGEST_PORT is "70000": a port from 0 to 65535', 'ROWS is "11": a whole number from 1 to 10', 'CLICKHOUSE_URL is not set', 'MOTCUA_HOEM is no variable of motcua'])
+  for (const part of [
+    'KAFKA_BROKERS is "nowhere": host:port',
+    'KAFKA_TLS is "perhaps": true or false',
+    'INGEST_PORT is "70000": a port from 0 to 65535',
+    'ROWS is "11": a whole number from 1 to 10',
+    'CLICKHOUSE_URL is not set',
+    'MOTCUA_HOEM is no variable of motcua',
+  ])
     expect(message).toContain(part)
   expect(message).not.toContain('secret')
 })

@@ -19,13 +19,18 @@ export type Environment = Record<string, string | undefined>
  */
 export function readConfig<T extends z.ZodObject>(schema: T, env: Environment): z.output<T> {
   const named = Object.keys(schema.shape)
-  const values = Object.fromEntries(named.filter(key => env[key] !== undefined && env[key] !== '').map(key => [key, env[key]]))
+  const values = Object.fromEntries(
+    named.filter(key => env[key] !== undefined && env[key] !== '').map(key => [key, env[key]]),
+  )
   const parsed = schema.safeParse(values)
-  const problems = parsed.success ? [] : parsed.error.issues.map(issue => `${issue.path.join('.')} is ${show(values, issue.path)}: ${issue.message}`)
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues.map(issue => `${issue.path.join('.')} is ${show(values, issue.path)}: ${issue.message}`)
   for (const key of Object.keys(env))
     if (key.startsWith('MOTCUA_') && !MOTCUA_VARIABLES.includes(key) && env[key] !== undefined)
       problems.push(`${key} is no variable of motcua; there are ${MOTCUA_VARIABLES.join(', ')}`)
-  if (!parsed.success || problems.length > 0) throw new ConfigError(`the configuration is not usable:\n  ${problems.join('\n  ')}`)
+  if (!parsed.success || problems.length > 0)
+    throw new ConfigError(`the configuration is not usable:\n  ${problems.join('\n  ')}`)
   return parsed.data
 }
 
@@ -39,7 +44,12 @@ const show = (values: Record<string, string | undefined>, path: PropertyKey[]) =
 
 /** A TCP port; 0 lets the system choose. */
 export const port = (otherwise: number) =>
-  z.string().regex(/^\d{1,5}$/, { error: 'a port from 0 to 65535' }).transform(Number).refine(value => value <= 65535, { error: 'a port from 0 to 65535' }).default(otherwise)
+  z
+    .string()
+    .regex(/^\d{1,5}$/, { error: 'a port from 0 to 65535' })
+    .transform(Number)
+    .refine(value => value <= 65535, { error: 'a port from 0 to 65535' })
+    .default(otherwise)
 
 /** A whole number within limits. */
 export const integer = (limits: { min: number; max: number; otherwise: number }) =>
@@ -47,7 +57,9 @@ export const integer = (limits: { min: number; max: number; otherwise: number })
     .string()
     .regex(/^\d+$/, { error: `a whole number from ${limits.min} to ${limits.max}` })
     .transform(Number)
-    .refine(value => value >= limits.min && value <= limits.max, { error: `a whole number from ${limits.min} to ${limits.max}` })
+    .refine(value => value >= limits.min && value <= limits.max, {
+      error: `a whole number from ${limits.min} to ${limits.max}`,
+    })
     .default(limits.otherwise)
 
 const httpUrl = z.url({ protocol: /^https?$/, error: 'an http or https address' })
@@ -60,8 +72,13 @@ export const commonShape = {
     .transform(text => text.split(',')),
   KAFKA_USERNAME: z.string().optional(),
   KAFKA_PASSWORD: z.string().optional(),
-  KAFKA_SASL: z.enum(['plain', 'scram-sha-256', 'scram-sha-512'], { error: 'plain, scram-sha-256 or scram-sha-512' }).default('plain'),
-  KAFKA_TLS: z.enum(['true', 'false'], { error: 'true or false' }).default('false').transform(text => text === 'true'),
+  KAFKA_SASL: z
+    .enum(['plain', 'scram-sha-256', 'scram-sha-512'], { error: 'plain, scram-sha-256 or scram-sha-512' })
+    .default('plain'),
+  KAFKA_TLS: z
+    .enum(['true', 'false'], { error: 'true or false' })
+    .default('false')
+    .transform(text => text === 'true'),
   CLICKHOUSE_URL: httpUrl,
   CLICKHOUSE_USER: z.string().optional(),
   CLICKHOUSE_PASSWORD: z.string().optional(),

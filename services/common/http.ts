@@ -43,21 +43,39 @@ export function createHttp(deps: HttpDeps): FastifyInstance {
     const status = error.statusCode ?? 500
     if (status >= 500) request.log.error({ err: error, url: request.url }, 'request failed')
     const detail = status >= 500 ? 'The service could not do this; its log says why.' : error.message
-    return reply.code(status).type('application/problem+json').send(problem(status, titleOf(status), detail))
+    return reply
+      .code(status)
+      .type('application/problem+json')
+      .send(problem(status, titleOf(status), detail))
   })
   app.setNotFoundHandler((request, reply) =>
-    reply.code(404).type('application/problem+json').send(problem(404, 'Not Found', `There is nothing at ${request.method} ${request.url}.`)),
+    reply
+      .code(404)
+      .type('application/problem+json')
+      .send(problem(404, 'Not Found', `There is nothing at ${request.method} ${request.url}.`)),
   )
 
-  const health = (check: HealthCheck) => async (_: unknown, reply: { code: (status: number) => { send: (body: unknown) => unknown } }) => {
-    const trouble = await check()
-    return reply.code(trouble === undefined ? 200 : 503).send(trouble === undefined ? { status: 'ok' } : { status: 'failing', reason: trouble })
-  }
+  const health =
+    (check: HealthCheck) =>
+    async (_: unknown, reply: { code: (status: number) => { send: (body: unknown) => unknown } }) => {
+      const trouble = await check()
+      return reply
+        .code(trouble === undefined ? 200 : 503)
+        .send(trouble === undefined ? { status: 'ok' } : { status: 'failing', reason: trouble })
+    }
   app.get('/health/live', health(deps.live ?? (() => undefined)))
   app.get('/health/ready', health(deps.ready))
-  app.get('/metrics', async (_, reply) => reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics()))
+  app.get('/metrics', async (_, reply) =>
+    reply.type(deps.metrics.registry.contentType).send(await deps.metrics.registry.metrics()),
+  )
   return app
 }
 
-const TITLES: Record<number, string> = { 400: 'Bad Request', 401: 'Unauthorized', 413: 'Content Too Large', 415: 'Unsupported Media Type', 503: 'Service Unavailable' }
+const TITLES: Record<number, string> = {
+  400: 'Bad Request',
+  401: 'Unauthorized',
+  413: 'Content Too Large',
+  415: 'Unsupported Media Type',
+  503: 'Service Unavailable',
+}
 const titleOf = (status: number) => TITLES[status] ?? (status >= 500 ? 'Internal Server Error' : 'Request Refused')

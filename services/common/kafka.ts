@@ -7,18 +7,31 @@ import type { CommonConfig } from './config.ts'
 import type { Log } from './log.ts'
 import { javaPartitioner } from './partition.ts'
 
-export const TOPICS = ['dossier-events', 'indicator-reports', 'dossier-events.dlq', 'indicator-reports.dlq', 'dossier-alerts'] as const
+export const TOPICS = [
+  'dossier-events',
+  'indicator-reports',
+  'dossier-events.dlq',
+  'indicator-reports.dlq',
+  'dossier-alerts',
+] as const
 export type Topic = (typeof TOPICS)[number]
 export const PARTITIONS_DEFAULT = 8
 
-export type KafkaConfig = Pick<CommonConfig, 'KAFKA_BROKERS' | 'KAFKA_USERNAME' | 'KAFKA_PASSWORD' | 'KAFKA_SASL' | 'KAFKA_TLS'>
+export type KafkaConfig = Pick<
+  CommonConfig,
+  'KAFKA_BROKERS' | 'KAFKA_USERNAME' | 'KAFKA_PASSWORD' | 'KAFKA_SASL' | 'KAFKA_TLS'
+>
 
 /** A kafkajs client whose log lines go to ours. */
 export function createKafka(config: KafkaConfig, clientId: string, log: Log): Kafka {
   const sasl =
     config.KAFKA_USERNAME === undefined
       ? undefined
-      : ({ mechanism: config.KAFKA_SASL, username: config.KAFKA_USERNAME, password: config.KAFKA_PASSWORD ?? '' } as SASLOptions)
+      : ({
+          mechanism: config.KAFKA_SASL,
+          username: config.KAFKA_USERNAME,
+          password: config.KAFKA_PASSWORD ?? '',
+        } as SASLOptions)
   return new Kafka({
     clientId,
     brokers: config.KAFKA_BROKERS,
@@ -31,13 +44,14 @@ export function createKafka(config: KafkaConfig, clientId: string, log: Log): Ka
     // kafkajs calls its reconnects and rebalances errors; to us they are warnings, a fatal one reaches us as an exception.
     logCreator: () => entry => {
       const { message, ...details } = entry.log
-      log.warn({ kafka: entry.namespace, error: details['error'], groupId: details['groupId'] }, message)
+      log.warn({ kafka: entry.namespace, error: details.error, groupId: details.groupId }, message)
     },
   })
 }
 
 /** A producer that puts every record where Kafka's Java client would, and waits for all replicas in every send. */
-export const createProducer = (kafka: Kafka): Producer => kafka.producer({ createPartitioner: javaPartitioner, allowAutoTopicCreation: false })
+export const createProducer = (kafka: Kafka): Producer =>
+  kafka.producer({ createPartitioner: javaPartitioner, allowAutoTopicCreation: false })
 
 /** Creates the topics that are missing, with the broker's replication, and leaves the others as they are. */
 export async function ensureTopics(kafka: Kafka, partitions = PARTITIONS_DEFAULT): Promise<void> {

@@ -20,7 +20,10 @@ export interface RunningService {
 }
 
 /** Runs a service until a signal or a fatal error. `crash` ends the process with code 1, uncommitted work left as it is. */
-export async function runService(name: string, start: (log: Log, crash: (error: unknown) => void) => Promise<RunningService>): Promise<void> {
+export async function runService(
+  name: string,
+  start: (log: Log, crash: (error: unknown) => void) => Promise<RunningService>,
+): Promise<void> {
   const log = createLog(name)
   const crash = (error: unknown) => {
     log.fatal({ err: error }, 'stopping: this is not a failure one can work around')
@@ -38,7 +41,8 @@ export async function runService(name: string, start: (log: Log, crash: (error: 
     })
   } catch (error) {
     if (error instanceof ConfigError) log.fatal(error.message)
-    else if (isAddressInUse(error)) log.fatal(`port ${error.port} is in use; give another one in the variable that ends in _PORT for ${name}`)
+    else if (isAddressInUse(error))
+      log.fatal(`port ${error.port} is in use; give another one in the variable that ends in _PORT for ${name}`)
     else log.fatal({ err: error }, 'could not start')
     process.exit(1)
   }

@@ -9,31 +9,52 @@ export function createMetrics(service: string) {
   const registry = new Registry()
   registry.setDefaultLabels({ service })
   collectDefaultMetrics({ register: registry })
-  const counter = (name: string, help: string, labelNames: string[] = []) => new Counter({ name, help, labelNames, registers: [registry] })
-  const gauge = (name: string, help: string, labelNames: string[] = []) => new Gauge({ name, help, labelNames, registers: [registry] })
-  const histogram = (name: string, help: string, buckets: number[]) => new Histogram({ name, help, buckets, registers: [registry] })
+  const counter = (name: string, help: string, labelNames: string[] = []) =>
+    new Counter({ name, help, labelNames, registers: [registry] })
+  const gauge = (name: string, help: string, labelNames: string[] = []) =>
+    new Gauge({ name, help, labelNames, registers: [registry] })
+  const histogram = (name: string, help: string, buckets: number[]) =>
+    new Histogram({ name, help, buckets, registers: [registry] })
   return {
     registry,
     /** Events accepted into ClickHouse, redelivered ones included. */
-    events_ingested: counter('motcua_events_ingested_total', 'Events inserted into dossier_events, redelivered ones included'),
+    events_ingested: counter(
+      'motcua_events_ingested_total',
+      'Events inserted into dossier_events, redelivered ones included',
+    ),
     /** Refused records; look at the reason, then at `npm run dlq -- list`. */
-    dead_letters: counter('motcua_dead_letters_total', 'Records refused and written to a dead-letter topic', ['reason']),
+    dead_letters: counter('motcua_dead_letters_total', 'Records refused and written to a dead-letter topic', [
+      'reason',
+    ]),
     /** Records that lay in the wrong partition; a producer that does not partition like Kafka's Java client. */
     rehomed: counter('motcua_rehomed_total', 'Records produced again into the partition where they belong'),
     /** Inserts, one per batch. */
     batches: counter('motcua_batches_total', 'Batches inserted'),
     batch_rows: histogram('motcua_batch_rows', 'Rows per inserted batch', [1, 10, 100, 1_000, 10_000, 50_000, 100_000]),
-    insert_seconds: histogram('motcua_insert_seconds', 'Seconds from sending a batch to its acknowledgement, ledger included', [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30]),
+    insert_seconds: histogram(
+      'motcua_insert_seconds',
+      'Seconds from sending a batch to its acknowledgement, ledger included',
+      [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
+    ),
     /** Inserts that failed and will be tried again; rising: ClickHouse is not reachable or overloaded. */
-    insert_retries: counter('motcua_insert_retries_total', 'Batches that failed for a passing reason and are read again'),
+    insert_retries: counter(
+      'motcua_insert_retries_total',
+      'Batches that failed for a passing reason and are read again',
+    ),
     /** Partitions that wait because ClickHouse does not take their rows; above 0 for long: see insert_retries. */
     partitions_paused: gauge('motcua_partitions_paused', 'Partitions paused until ClickHouse takes rows again'),
     /** Records still to be read, per partition. */
     lag_records: gauge('motcua_lag_records', 'Records behind the end of the partition', ['partition']),
     /** Age of the newest event when it was counted. */
-    event_delay_seconds: gauge('motcua_event_delay_seconds', 'Seconds from the Kafka time of the newest record of a batch to its acknowledged insert'),
+    event_delay_seconds: gauge(
+      'motcua_event_delay_seconds',
+      'Seconds from the Kafka time of the newest record of a batch to its acknowledged insert',
+    ),
     /** Unix time of the last progress: a batch settled, or nothing to do. */
-    last_progress: gauge('motcua_last_progress_timestamp_seconds', 'Unix time at which ingest last moved on or had nothing to read'),
+    last_progress: gauge(
+      'motcua_last_progress_timestamp_seconds',
+      'Unix time at which ingest last moved on or had nothing to read',
+    ),
     /** Events accepted over HTTP. */
     intake_accepted: counter('motcua_intake_accepted_total', 'Events accepted over HTTP and acknowledged by Kafka'),
     intake_refused: counter('motcua_intake_refused_total', 'Events refused over HTTP', ['reason']),

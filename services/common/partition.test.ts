@@ -3,7 +3,9 @@ import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { murmur2, partitionOf } from './partition.ts'
 
-const kafkajs = createRequire(import.meta.url)('kafkajs/src/producer/partitioners/default/murmur2.js') as (key: Buffer) => number
+const kafkajs = createRequire(import.meta.url)('kafkajs/src/producer/partitioners/default/murmur2.js') as (
+  key: Buffer,
+) => number
 
 test("the hashes of Kafka's own test", () => {
   // org.apache.kafka.common.utils.UtilsTest.testMurmur2
@@ -22,5 +24,11 @@ test('the same as kafkajs for any bytes', () => {
 })
 
 test('a partition is never negative', () => {
-  fc.assert(fc.property(fc.uint8Array({ maxLength: 20 }), fc.integer({ min: 1, max: 64 }), (bytes, n) => partitionOf(bytes, n) >= 0 && partitionOf(bytes, n) < n))
+  fc.assert(
+    fc.property(
+      fc.uint8Array({ maxLength: 20 }),
+      fc.integer({ min: 1, max: 64 }),
+      (bytes, n) => partitionOf(bytes, n) >= 0 && partitionOf(bytes, n) < n,
+    ),
+  )
 })

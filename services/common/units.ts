@@ -13,9 +13,14 @@ export interface UnitDirectory {
 /** Throws where the list is empty: a service without it would refuse everything as unknown_unit. */
 export async function openUnitDirectory(clickhouse: ClickHouseClient, log: Log): Promise<UnitDirectory> {
   const read = async () =>
-    new Set((await rowsOf<{ unit_code: string }>(clickhouse, 'SELECT DISTINCT unit_code FROM administrative_units')).map(row => row.unit_code))
+    new Set(
+      (await rowsOf<{ unit_code: string }>(clickhouse, 'SELECT DISTINCT unit_code FROM administrative_units')).map(
+        row => row.unit_code,
+      ),
+    )
   let codes = await read()
-  if (codes.size === 0) throw new Error('the table administrative_units is empty; npm run migrate loads the reference data')
+  if (codes.size === 0)
+    throw new Error('the table administrative_units is empty; npm run migrate loads the reference data')
   const refresh = setInterval(() => {
     read().then(
       fresh => {

@@ -58,7 +58,11 @@ export async function createIngest(deps: IngestDeps) {
     log,
     now,
   })
-  const gather = createGather({ batch_rows_max: config.INGEST_BATCH_ROWS_MAX, inserts_max: config.INGEST_INSERTS_MAX, settle })
+  const gather = createGather({
+    batch_rows_max: config.INGEST_BATCH_ROWS_MAX,
+    inserts_max: config.INGEST_INSERTS_MAX,
+    settle,
+  })
 
   const events = createKafkaSource(kafka, {
     topic: TOPIC,

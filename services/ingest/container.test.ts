@@ -3,7 +3,15 @@ import { type DossierEvent, dossierEventJson } from '../../schemas/dossier-event
 import { containerOf, saysOf } from './container.ts'
 
 const event = (change: object = {}): DossierEvent =>
-  dossierEventJson.parse({ event_id: '00000000-0000-4000-8000-000000000001', dossier_id: 'A', revision: 1, event_type: 'PROCESSING', occurred_at: '2025-08-04T02:00:00Z', source: 'test', ...change })
+  dossierEventJson.parse({
+    event_id: '00000000-0000-4000-8000-000000000001',
+    dossier_id: 'A',
+    revision: 1,
+    event_type: 'PROCESSING',
+    occurred_at: '2025-08-04T02:00:00Z',
+    source: 'test',
+    ...change,
+  })
 
 test('says has a bit for each field that is set or cleared, and one for the life', () => {
   expect(saysOf(event())).toBe(0)
@@ -11,12 +19,17 @@ test('says has a bit for each field that is set or cleared, and one for the life
   expect(saysOf(event({ channel: 'ONLINE', cleared: ['settled_at'] }))).toBe(2 ** 4 + 2 ** 8)
   expect(saysOf(event({ fee_due: false }))).toBe(2 ** 12)
   expect(saysOf(event({ event_type: 'VOIDED' }))).toBe(2 ** 17)
-  for (const step of ['SUPPLEMENT_REQUESTED', 'SUPPLEMENT_RECEIVED', 'FEE_REQUESTED', 'DEADLINE_CHANGED']) expect(saysOf(event({ event_type: step }))).toBe(0)
+  for (const step of ['SUPPLEMENT_REQUESTED', 'SUPPLEMENT_RECEIVED', 'FEE_REQUESTED', 'DEADLINE_CHANGED'])
+    expect(saysOf(event({ event_type: step }))).toBe(0)
 })
 
 test('a batch far larger than guessed still fits, row after row', () => {
   const rows = Array.from({ length: 50 }, (_, at) => ({
-    event: event({ dossier_id: 'đ'.repeat(64), source: 'x'.repeat(64), cleared: new Array(40).fill('supplement_requests') }),
+    event: event({
+      dossier_id: 'đ'.repeat(64),
+      source: 'x'.repeat(64),
+      cleared: new Array(40).fill('supplement_requests'),
+    }),
     partition: 1,
     offset: BigInt(at),
   }))

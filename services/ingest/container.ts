@@ -22,7 +22,11 @@ const BATCH_FIELDS = [
   { name: 'ingested_at', type: { type: 'long', logicalType: 'timestamp-millis' } },
 ]
 const EVENT_SCHEMA = schemaFile('dossier-event/v1.avsc') as unknown as { fields: { name: string }[] }
-const STORED_SCHEMA = { ...EVENT_SCHEMA, name: 'StoredEvent', fields: [...EVENT_SCHEMA.fields, ...ROW_FIELDS, ...BATCH_FIELDS] }
+const STORED_SCHEMA = {
+  ...EVENT_SCHEMA,
+  name: 'StoredEvent',
+  fields: [...EVENT_SCHEMA.fields, ...ROW_FIELDS, ...BATCH_FIELDS],
+}
 
 const eventType = avroType(EVENT_SCHEMA as unknown as AvroSchema)
 const rowType = avroType({ type: 'record', name: 'Row', fields: ROW_FIELDS } as AvroSchema)
@@ -49,7 +53,17 @@ const HEADER = Buffer.concat([
 ])
 
 /** Types that decide the life of a dossier; the others are steps (contract, Life). */
-const LIFE: ReadonlySet<string> = new Set(['SUBMITTED', 'RECEIVED', 'NOT_ACCEPTED', 'SETTLED', 'RETURNED', 'WITHDRAWN', 'STOPPED', 'CORRECTED', 'VOIDED'])
+const LIFE: ReadonlySet<string> = new Set([
+  'SUBMITTED',
+  'RECEIVED',
+  'NOT_ACCEPTED',
+  'SETTLED',
+  'RETURNED',
+  'WITHDRAWN',
+  'STOPPED',
+  'CORRECTED',
+  'VOIDED',
+])
 const LIFE_BIT = 2 ** NULLABLE_FIELDS.length
 
 /** Which fields an event speaks of: bit k for the k-th nullable field, set or cleared; the last bit for the life. */
@@ -83,5 +97,11 @@ export function containerOf(rows: readonly GoodRow[], facts: BatchFacts): Buffer
       block = larger
     }
   }
-  return Buffer.concat([HEADER, longType.toBuffer(BigInt(rows.length)), longType.toBuffer(BigInt(at)), block.subarray(0, at), SYNC])
+  return Buffer.concat([
+    HEADER,
+    longType.toBuffer(BigInt(rows.length)),
+    longType.toBuffer(BigInt(at)),
+    block.subarray(0, at),
+    SYNC,
+  ])
 }

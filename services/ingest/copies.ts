@@ -22,10 +22,17 @@ export interface Copy {
 export const createCopyHandler =
   (clickhouse: ClickHouseClient, copy: Copy, log: Log) =>
   async ({ partition, records }: Chunk): Promise<Outcome> => {
-    const rows = (await Promise.all(records.map(record => copy.rowOf(record, partition)))).filter(row => row !== undefined)
+    const rows = (await Promise.all(records.map(record => copy.rowOf(record, partition)))).filter(
+      row => row !== undefined,
+    )
     try {
       if (rows.length > 0)
-        await clickhouse.insert({ table: copy.table, values: rows, format: 'JSONEachRow', clickhouse_settings: { async_insert: 0, date_time_input_format: 'best_effort' } })
+        await clickhouse.insert({
+          table: copy.table,
+          values: rows,
+          format: 'JSONEachRow',
+          clickhouse_settings: { async_insert: 0, date_time_input_format: 'best_effort' },
+        })
       return { done: true }
     } catch (error) {
       if (!isPassing(error)) throw error
@@ -66,11 +73,14 @@ export const alertCopy = (topic: string, registry: SchemaRegistry): Copy => ({
   async rowOf({ value }) {
     const framed = unframe(value)
     const type = typeof framed === 'object' ? await registry.byId(framed.schema_id) : undefined
-    const alert = typeof framed === 'object' && type !== undefined ? (readBody(type, framed.body) as Record<string, unknown> | undefined) : undefined
+    const alert =
+      typeof framed === 'object' && type !== undefined
+        ? (readBody(type, framed.body) as Record<string, unknown> | undefined)
+        : undefined
     if (alert === undefined) return undefined
     return {
       ...alert,
-      sector_code: alert['sector_code'] ?? '',
+      sector_code: alert.sector_code ?? '',
       ...Object.fromEntries(ALERT_TIMES.map(name => [name, new Date(alert[name] as number).toISOString()])),
     }
   },

@@ -37,7 +37,9 @@ export function createDeadLetters(producer: Producer, topic: string, now: () => 
         topic: topic + DLQ_SUFFIX,
         acks: -1,
         // A refused record may have no key: it goes where its original lay, as far as the dead-letter topic has it.
-        messages: letters.slice(at, at + SEND_MAX).map(letter => ({ ...deadLetterOf(letter, now_ms), partition: letter.partition })),
+        messages: letters
+          .slice(at, at + SEND_MAX)
+          .map(letter => ({ ...deadLetterOf(letter, now_ms), partition: letter.partition })),
       })
   }
 }

@@ -3,7 +3,12 @@ import { expect, test } from 'vitest'
 import { createGather } from './gather.ts'
 import type { Chunk, Outcome } from './source.ts'
 
-const chunkOf = (partition: number, rows: number): Chunk => ({ topic: 't', partition, lag: 0, records: new Array(rows).fill({}) })
+const chunkOf = (partition: number, rows: number): Chunk => ({
+  topic: 't',
+  partition,
+  lag: 0,
+  records: new Array(rows).fill({}),
+})
 
 function gathering(inserts_max = 2, batch_rows_max = 40_000) {
   const batches: number[][] = []

@@ -5,7 +5,7 @@
  * batch that was inserted although the answer got lost is inserted again; the ledger does not mind.
  */
 import { Readable } from 'node:stream'
-import { ClickHouseError, type ClickHouseClient, type ClickHouseSettings } from '@clickhouse/client'
+import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings } from '@clickhouse/client'
 import { QUERY_S_MAX } from '../common/clickhouse.ts'
 import type { GoodRow } from './classify.ts'
 import { type BatchFacts, containerOf, STORED_COLUMNS } from './container.ts'
@@ -41,8 +41,40 @@ export const INSERT_SETTINGS: ClickHouseSettings = {
 }
 
 /** ClickHouse's error codes that pass by themselves: time-outs, too much at once, no memory, network, read-only, shutting down. */
-const PASSING = new Set(['159', '160', '164', '198', '201', '202', '203', '209', '210', '241', '242', '243', '252', '279', '319', '394', '425', '439', '473', '516', '733'])
-const NETWORK = new Set(['ECONNREFUSED', 'ECONNRESET', 'EPIPE', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_SOCKET'])
+const PASSING = new Set([
+  '159',
+  '160',
+  '164',
+  '198',
+  '201',
+  '202',
+  '203',
+  '209',
+  '210',
+  '241',
+  '242',
+  '243',
+  '252',
+  '279',
+  '319',
+  '394',
+  '425',
+  '439',
+  '473',
+  '516',
+  '733',
+])
+const NETWORK = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'UND_ERR_SOCKET',
+])
 
 /** Whether a failed insert may succeed later without anybody changing anything. */
 export function isPassing(error: unknown): boolean {

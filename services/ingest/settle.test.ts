@@ -12,7 +12,15 @@ const record = (offset: bigint) => ({ offset, key: null, value: null, timestamp_
 const chunk: Chunk = { topic: 't', partition: 3, lag: 0, records: [record(10n), record(11n), record(12n)] }
 const classified = {
   good: [{ event: {}, partition: 3, offset: 10n }],
-  dead: [{ record: record(11n), topic: 't', partition: 3, refusal: { reason: 'wrong_type', field: '', message: '' }, schema_id: undefined }],
+  dead: [
+    {
+      record: record(11n),
+      topic: 't',
+      partition: 3,
+      refusal: { reason: 'wrong_type', field: '', message: '' },
+      schema_id: undefined,
+    },
+  ],
   misplaced: [{ record: record(12n), partition: 3, dossier_id: 'A' }],
 } as unknown as Classified
 
@@ -41,11 +49,14 @@ test('dead letters and re-homing are acknowledged before the insert, the insert 
   expect(steps).toEqual(['dead letters', 'rehome', 'insert'])
 })
 
-test.each(['dead letters', 'rehome', 'insert'])('an unknown failure of %s ends it there, and nothing is done', async failing => {
-  const { settle, steps } = settleWith(failing)
-  await expect(settle([chunk])).rejects.toThrow('unknown')
-  expect(steps.at(-1)).toBe(failing)
-})
+test.each(['dead letters', 'rehome', 'insert'])(
+  'an unknown failure of %s ends it there, and nothing is done',
+  async failing => {
+    const { settle, steps } = settleWith(failing)
+    await expect(settle([chunk])).rejects.toThrow('unknown')
+    expect(steps.at(-1)).toBe(failing)
+  },
+)
 
 test('a passing failure of the insert asks to read again, ever later, and writes no dead letter twice', async () => {
   const { settle, steps } = settleWith('insert', Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))

@@ -46,12 +46,19 @@ export function createSettle(deps: SettleDeps) {
     if (good.length > 0) {
       const started_ms = now()
       try {
-        await deps.insert(good, { topic: (chunks[0] as Chunk).topic, batch: batchName(started_ms), ingested_at_ms: started_ms })
+        await deps.insert(good, {
+          topic: (chunks[0] as Chunk).topic,
+          batch: batchName(started_ms),
+          ingested_at_ms: started_ms,
+        })
       } catch (error) {
         if (!isPassing(error)) throw error
         const pause_ms = Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** failures++)
         metrics.insert_retries.inc()
-        log.warn({ err: error, rows: good.length, pause_ms }, 'ClickHouse does not take the batch; its partitions wait and it is read again')
+        log.warn(
+          { err: error, rows: good.length, pause_ms },
+          'ClickHouse does not take the batch; its partitions wait and it is read again',
+        )
         return { done: false, pause_ms }
       }
       metrics.insert_seconds.observe((now() - started_ms) / 1000)

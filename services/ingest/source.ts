@@ -116,7 +116,8 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
           return
         }
         resolveOffset(last.offset)
-        const next = at + messages.length < batch.messages.length ? BigInt(last.offset) + 1n : BigInt(batch.lastOffset()) + 1n
+        const next =
+          at + messages.length < batch.messages.length ? BigInt(last.offset) + 1n : BigInt(batch.lastOffset()) + 1n
         await consumer.commitOffsets([{ topic, partition: batch.partition, offset: String(next) }])
       }
     } finally {

@@ -63,13 +63,28 @@ export function createIntake(deps: IntakeDeps): FastifyInstance {
       return reply
         .code(413)
         .type(PROBLEM)
-        .send(problem(413, 'Content Too Large', `The body has ${bytes} bytes; at most ${deps.body_bytes_max} are taken in one request. Send it in parts.`))
+        .send(
+          problem(
+            413,
+            'Content Too Large',
+            `The body has ${bytes} bytes; at most ${deps.body_bytes_max} are taken in one request. Send it in parts.`,
+          ),
+        )
     },
     handler: async (request, reply) => {
       const text = request.body instanceof Buffer ? request.body.toString('utf8') : ''
       const rows = rowsOfBody(text, request.headers['content-type'])
       if (rows === undefined)
-        return reply.code(400).type(PROBLEM).send(problem(400, 'Bad Request', 'The body is not JSON: send one object, an array of objects, or one object a line (NDJSON).'))
+        return reply
+          .code(400)
+          .type(PROBLEM)
+          .send(
+            problem(
+              400,
+              'Bad Request',
+              'The body is not JSON: send one object, an array of objects, or one object a line (NDJSON).',
+            ),
+          )
 
       const accepted: DossierEvent[] = []
       const errors: RowError[] = []
@@ -78,9 +93,15 @@ export function createIntake(deps: IntakeDeps): FastifyInstance {
         const verdict =
           row.unreadable === undefined
             ? judgeJson(row.value, context)
-            : { refusals: [{ reason: 'wrong_type' as const, field: '', message: `the line is no JSON: ${row.unreadable}` }] }
+            : {
+                refusals: [
+                  { reason: 'wrong_type' as const, field: '', message: `the line is no JSON: ${row.unreadable}` },
+                ],
+              }
         if (verdict.event !== undefined) accepted.push(verdict.event)
-        else for (const refusal of verdict.refusals) errors.push({ index: row.index, ...(row.line === undefined ? {} : { line: row.line }), ...refusal })
+        else
+          for (const refusal of verdict.refusals)
+            errors.push({ index: row.index, ...(row.line === undefined ? {} : { line: row.line }), ...refusal })
       }
 
       if (accepted.length > 0) {
@@ -96,7 +117,14 @@ export function createIntake(deps: IntakeDeps): FastifyInstance {
             .code(503)
             .header('retry-after', '5')
             .type(PROBLEM)
-            .send(problem(503, 'Service Unavailable', 'Kafka did not acknowledge the events. Send the same request again: an event that did arrive counts once.', { accepted: 0 }))
+            .send(
+              problem(
+                503,
+                'Service Unavailable',
+                'Kafka did not acknowledge the events. Send the same request again: an event that did arrive counts once.',
+                { accepted: 0 },
+              ),
+            )
         }
       }
       metrics.intake_accepted.inc(accepted.length)
@@ -104,7 +132,10 @@ export function createIntake(deps: IntakeDeps): FastifyInstance {
       if (errors.length === 0) return reply.code(202).send({ accepted: accepted.length })
       const refused = new Set(errors.map(error => error.index)).size
       const detail = `${accepted.length} of ${rows.length} events were accepted; ${refused} were not, see errors.`
-      return reply.code(422).type(PROBLEM).send(problem(422, 'Some events were refused', detail, { accepted: accepted.length, errors }))
+      return reply
+        .code(422)
+        .type(PROBLEM)
+        .send(problem(422, 'Some events were refused', detail, { accepted: accepted.length, errors }))
     },
   })
   return app

@@ -30,14 +30,19 @@ export function rowsOfBody(text: string, contentType: string | undefined): BodyR
     if (line === '') return
     const parsed = parse(line)
     if (parsed.ok) readable++
-    rows.push({ index: rows.length, line: at + 1, ...(parsed.ok ? { value: parsed.value } : { unreadable: parsed.why }) })
+    rows.push({
+      index: rows.length,
+      line: at + 1,
+      ...(parsed.ok ? { value: parsed.value } : { unreadable: parsed.why }),
+    })
   })
   // Several lines of which one is JSON are NDJSON, whatever the header says; else it is no JSON at all.
   const isNdjson = saysLines ? readable > 0 || rows.length === 0 : readable > 0 && rows.length > 1 && isObject(rows[0])
   return isNdjson ? rows : undefined
 }
 
-const isObject = (row: BodyRow | undefined) => row?.unreadable !== undefined || (typeof row?.value === 'object' && row.value !== null)
+const isObject = (row: BodyRow | undefined) =>
+  row?.unreadable !== undefined || (typeof row?.value === 'object' && row.value !== null)
 
 function parse(text: string): { ok: true; value: unknown } | { ok: false; why: string } {
   try {

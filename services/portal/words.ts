@@ -199,7 +199,7 @@ const en: Words = {
   pause: 'Pause updates',
   resume: 'Resume updates',
   lost: 'The connection to the server is lost. The figures shown may be out of date; the page keeps trying.',
-  to_alerts: alerts => `${alerts} open alerts`,
+  to_alerts: alerts => (alerts === '1' ? '1 open alert' : `${alerts} open alerts`),
 
   received: 'Dossiers received',
   online_rate: 'Online-submission rate',

@@ -46,7 +46,7 @@ export function errorPage(language: Language, title: string, text: string): Html
   return document(
     language,
     title,
-    html`!${titleBlock(words)}<div class="error"><h2>${title}</h2><p>${text}</p><p><a href="/?lang=${language}">${words.error_home}</a></p></div>`,
+    html`<div class="head">!${titleBlock(words)}</div><div class="error"><h2>${title}</h2><p>${text}</p><p><a href="/?lang=${language}">${words.error_home}</a></p></div>`,
     { languages: '', home: `/?lang=${language}`, scripts: false },
   )
 }
@@ -79,13 +79,13 @@ function document(
 <body>
 <a class="skip" href="#content">${words.skip}</a>
 <header class="top"><div class="frame">
-  <a class="brand" href="${parts.home}"><img src="${ASSETS.icon.href}" alt="" width="28" height="28"><span>motcua</span></a>
+  <a class="brand" href="${parts.home}" aria-label="motcua"><img src="${ASSETS.icon.href}" alt="" width="28" height="28"><span>motcua</span></a>
   !${pause}!${parts.languages}
 </div></header>
 <main id="content" class="frame" tabindex="-1">
 !${body}
 </main>
-<footer class="frame"><p>${words.footer}</p><p><a href="/api/rates?tier=province&amp;from=2023-01-01&amp;to=2023-12-31">${words.api}</a></p></footer>
+<footer class="frame"><div><p>${words.footer}</p><p><a href="/api/rates?tier=province&amp;from=2023-01-01&amp;to=2023-12-31">${words.api}</a></p></div></footer>
 </body>
 </html>
 `
