@@ -5,17 +5,11 @@
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
+import { commonShape, type Environment, port, readConfig as readVariables } from '../services/common/config.ts'
+
+export { ConfigError } from '../services/common/config.ts'
 
 export const PROJECT = fileURLToPath(new URL('..', import.meta.url))
-
-export class ConfigError extends Error {
-  readonly problems: readonly string[]
-  constructor(problems: readonly string[]) {
-    super(`the environment is not right:\n${problems.map(problem => `  ${problem}`).join('\n')}`)
-    this.name = 'ConfigError'
-    this.problems = problems
-  }
-}
 
 export interface KafkaAddress {
   readonly brokers: readonly string[]
@@ -58,34 +52,10 @@ export const PORT_VARIABLES = {
   alerts: 'ALERTS_PORT',
 } as const
 
-const port = (preset: number) =>
-  z
-    .string()
-    .default(String(preset))
-    .refine(text => /^\d{1,5}$/.test(text) && Number(text) >= 1 && Number(text) <= 65_535, 'a port from 1 to 65535')
-    .transform(Number)
-
-const url = z
-  .string()
-  .refine(text => /^https?:$/.test(protocolOf(text)), 'an address such as http://127.0.0.1:8123')
-  .optional()
-
-const brokers = z
-  .string()
-  .transform(text => text.split(',').map(part => part.trim()))
-  .refine(list => list.every(part => /^(\[[\da-f:.]+\]|[^\s:/[\]]+):\d{1,5}$/i.test(part)), 'HOST:PORT[,HOST:PORT …]')
-  .optional()
-
-const yesNo = z
-  .enum(['true', 'false', '1', '0'], { error: 'true or false' })
-  .transform(text => text === 'true' || text === '1')
-  .optional()
-
 const variables = z.object({
-  BIND_ADDRESS: z
-    .string()
-    .regex(/^[\w.:-]+$/, 'an address or host name, without port')
-    .default('127.0.0.1'),
+  ...commonShape,
+  KAFKA_BROKERS: commonShape.KAFKA_BROKERS.optional(),
+  CLICKHOUSE_URL: commonShape.CLICKHOUSE_URL.optional(),
   KAFKA_PORT: port(9092),
   CLICKHOUSE_PORT: port(8123),
   PORTAL_PORT: port(8080),
@@ -98,50 +68,11 @@ const variables = z.object({
     .regex(/^[\x21-\x7e]{1,200}$/, '1 to 200 visible ASCII characters, no blanks')
     .default('demo'),
   MOTCUA_RUNTIME: z.enum(['auto', 'docker', 'local'], { error: 'auto, docker or local' }).default('auto'),
-  KAFKA_BROKERS: brokers,
-  KAFKA_USERNAME: z.string().optional(),
-  KAFKA_PASSWORD: z.string().optional(),
-  KAFKA_SASL: z
-    .enum(['plain', 'scram-sha-256', 'scram-sha-512'], { error: 'plain, scram-sha-256 or scram-sha-512' })
-    .optional(),
-  KAFKA_TLS: yesNo,
-  CLICKHOUSE_URL: url,
-  CLICKHOUSE_USER: z.string().optional(),
-  CLICKHOUSE_PASSWORD: z.string().optional(),
-  SCHEMA_REGISTRY_URL: url,
 })
+type Variables = z.output<typeof variables>
 
-type Variables = z.infer<typeof variables>
-
-const SECRET = /PASSWORD|_KEY$/
-
-export function readConfig(env: NodeJS.ProcessEnv, cwd = PROJECT): Config {
-  const set = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== undefined && value !== ''))
-  const parsed = variables.safeParse(set)
-  const problems = [
-    ...unknownVariables(set),
-    ...(parsed.success ? [] : parsed.error.issues.map(issue => problem(issue, set))),
-    ...(parsed.success ? contradictions(parsed.data) : []),
-  ]
-  if (problems.length > 0 || !parsed.success) throw new ConfigError(problems)
-  return toConfig(parsed.data, cwd)
-}
-
-function unknownVariables(set: NodeJS.ProcessEnv): string[] {
-  const known = Object.keys(variables.shape)
-  return Object.keys(set)
-    .filter(key => key.startsWith('MOTCUA_') && !known.includes(key))
-    .map(
-      key =>
-        `${key}: unknown; motcua knows ${known.filter(name => name.startsWith('MOTCUA_')).join(', ')}. Unset it, or correct its name.`,
-    )
-}
-
-function problem(issue: z.core.$ZodIssue, set: NodeJS.ProcessEnv): string {
-  const key = String(issue.path[0])
-  const value = SECRET.test(key) ? '(not shown)' : JSON.stringify(set[key])
-  return `${key}: ${value} is not allowed; allowed: ${issue.message}`
-}
+export const readConfig = (env: Environment, cwd = PROJECT): Config =>
+  toConfig(readVariables(variables, env, contradictions), cwd)
 
 function contradictions(data: Variables): string[] {
   const problems: string[] = []
@@ -181,7 +112,7 @@ function toConfig(data: Variables, cwd: string): Config {
 
 function kafkaAddress(data: Variables): KafkaAddress | undefined {
   if (data.KAFKA_BROKERS === undefined) return undefined
-  const ssl = data.KAFKA_TLS ?? false
+  const ssl = data.KAFKA_TLS
   if (data.KAFKA_USERNAME === undefined || data.KAFKA_PASSWORD === undefined)
     return { brokers: data.KAFKA_BROKERS, ssl }
   const mechanism = data.KAFKA_SASL ?? 'plain'
@@ -195,10 +126,6 @@ function kafkaAddress(data: Variables): KafkaAddress | undefined {
 function clickHouseAddress(data: Variables): ClickHouseAddress | undefined {
   if (data.CLICKHOUSE_URL === undefined) return undefined
   return { url: data.CLICKHOUSE_URL, username: data.CLICKHOUSE_USER, password: data.CLICKHOUSE_PASSWORD }
-}
-
-function protocolOf(text: string): string {
-  return URL.canParse(text) ? new URL(text).protocol : ''
 }
 
 /** Where a run keeps what. */

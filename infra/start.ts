@@ -11,11 +11,7 @@ import { pino } from 'pino'
 import { z } from 'zod'
 import { prepareDatabase } from '../pipelines/prepare.ts'
 import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
-import {
-  commonShape,
-  readConfig as readServiceConfig,
-  ConfigError as ServiceConfigError,
-} from '../services/common/config.ts'
+import { commonShape, readConfig as readServiceConfig } from '../services/common/config.ts'
 import { createKafka, ensureTopics } from '../services/common/kafka.ts'
 import { ConfigError, homeFolders, PROJECT, readConfig } from './config.ts'
 import { claimHome } from './home.ts'
@@ -191,7 +187,7 @@ async function printSummary({ services, urls, runtime, memory, demoKey, live }: 
 
 /** The errors a user can do something about, in their own words; anything else with its stack. */
 function explain(error: unknown): string {
-  const told = [ConfigError, ServiceConfigError, PortInUseError, ProcessError, RuntimeMissingError]
+  const told = [ConfigError, PortInUseError, ProcessError, RuntimeMissingError]
   if (told.some(kind => error instanceof kind)) return (error as Error).message
   if (error instanceof Error && 'code' in error && typeof error.code === 'string') return error.message
   return error instanceof Error ? (error.stack ?? error.message) : String(error)

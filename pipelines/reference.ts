@@ -10,7 +10,7 @@ import { z } from 'zod'
 import { rowsOf } from '../services/common/clickhouse.ts'
 import { unitsOnDays } from './units.ts'
 
-export class ReferenceError extends Error {
+export class ReferenceDataError extends Error {
   readonly code = 'REFERENCE_INVALID'
 }
 
@@ -67,14 +67,14 @@ type RowOf<Name extends FileName> = z.output<(typeof FILES)[Name]>
 
 const pathOf = (name: FileName) => new URL(`reference/${name}.csv`, import.meta.url)
 
-/** Rows of a reference file. Throws {@link ReferenceError} naming file, line, column and what is allowed. */
+/** Rows of a reference file. Throws {@link ReferenceDataError} naming file, line, column and what is allowed. */
 export function readReference<Name extends FileName>(name: Name): RowOf<Name>[] {
   const records: Record<string, string>[] = parse(readFileSync(pathOf(name)), { columns: true, bom: true })
   return records.map((record, at) => {
     const parsed = FILES[name].safeParse(record)
     if (parsed.success) return parsed.data as RowOf<Name>
     const issue = parsed.error.issues[0]
-    throw new ReferenceError(
+    throw new ReferenceDataError(
       `${name}.csv, line ${at + 2}, ${issue?.path.join('.')} is ${JSON.stringify(record[String(issue?.path[0])])}: ${issue?.message}`,
     )
   })
@@ -99,7 +99,7 @@ export async function loadReference(clickhouse: ClickHouseClient): Promise<strin
   const knownSectors = new Set(sectors.map(sector => sector.sector_code))
   const orphan = procedures.find(row => row.sector_code !== '' && !knownSectors.has(row.sector_code))
   if (orphan !== undefined)
-    throw new ReferenceError(
+    throw new ReferenceDataError(
       `procedures.csv: procedure ${orphan.procedure_code} has sector ${orphan.sector_code}, which is not in sectors.csv`,
     )
   const onDays = unitsOnDays(units, successors)

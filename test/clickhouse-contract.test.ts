@@ -597,6 +597,8 @@ describe('errors', () => {
     ["SELECT CAST('x' AS UInt8)", 400, 6, 'CANNOT_PARSE_TEXT'],
     ['SELECT throwIf(1)', 500, 395, 'FUNCTION_THROW_IF_VALUE_IS_NON_ZERO'],
     ['SELECT 1 SETTINGS nosuch = 1', 404, 115, 'UNKNOWN_SETTING'],
+    // An error of the format itself, once the answer has been opened: the local engine opened it again and hung.
+    ['SELECT sumState(1) FORMAT Parquet', 404, 50, 'UNKNOWN_TYPE'],
   ])('%s → %i, code %i', async (sql, status, code, type) => {
     const answer = await http({}, { body: sql })
     const text = await answer.text()

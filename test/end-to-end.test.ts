@@ -10,6 +10,7 @@ import { rowsOf } from '../services/common/clickhouse.ts'
 import { partitionOf } from '../services/common/partition.ts'
 import {
   allIngested,
+  avroOf,
   clickhouseOfTests,
   eventJson,
   eventOf,
@@ -20,7 +21,6 @@ import {
   producerOfTests,
   type RateRow,
   TIERS,
-  valueOf,
 } from './events.ts'
 
 const clickhouse = clickhouseOfTests('analyst')
@@ -189,18 +189,18 @@ describe('what is bad', () => {
     const mark = randomUUID()
     const good = [eventOf(eventJson()), eventOf(eventJson())]
     const partition = partitionOf(Buffer.from((good[0] as { dossier_id: string }).dossier_id), 8)
-    const value = valueOf(good[0] as never)
+    const value = avroOf(good[0] as never)
     const poison: [Buffer | null, string, string][] = [
       [Buffer.from(`${mark} no avro`), 'unknown_magic', ''],
       [null, 'unknown_magic', ''],
       [Buffer.from([0, 0, 0, 9, 9, 1]), 'unknown_schema', ''],
       [value.subarray(0, value.length - 3), 'truncated_body', ''],
       [
-        valueOf(eventOf(eventJson({ dossier_id: `U-${mark}`, processing_unit: '99999' }))),
+        avroOf(eventOf(eventJson({ dossier_id: `U-${mark}`, processing_unit: '99999' }))),
         'unknown_unit',
         'processing_unit',
       ],
-      [valueOf(eventOf(eventJson({ dossier_id: `X-${mark}`, revision: 5 }))), 'key_mismatch', 'dossier_id'],
+      [avroOf(eventOf(eventJson({ dossier_id: `X-${mark}`, revision: 5 }))), 'key_mismatch', 'dossier_id'],
     ]
     const keys = [`k1-${mark}`, `k2-${mark}`, `k3-${mark}`, `k4-${mark}`, `U-${mark}`, `other-${mark}`]
     await send([
@@ -241,8 +241,8 @@ describe('what is bad', () => {
     const home = partitionOf(Buffer.from(strayed.dossier_id), 8)
     const before = await settledRates()
     await send([
-      { key: strayed.dossier_id, value: valueOf(strayed), partition: (home + 3) % 8 },
-      { key: null, value: valueOf(keyless), partition: 0 },
+      { key: strayed.dossier_id, value: avroOf(strayed), partition: (home + 3) % 8 },
+      { key: null, value: avroOf(keyless), partition: 0 },
     ])
     // Once for the strays, once for where they were sent.
     await allIngested()

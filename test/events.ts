@@ -27,8 +27,8 @@ export const eventJson = (change: Partial<DossierEventJson> = {}): DossierEventJ
   ...change,
 })
 export const eventOf = (json: DossierEventJson): DossierEvent => dossierEventJson.parse(json)
-export const valueOf = (event: DossierEvent): Buffer => frame(schema.id, schema.type, event)
-export const messageOf = (event: DossierEvent): Message => ({ key: event.dossier_id, value: valueOf(event) })
+export const avroOf = (event: DossierEvent): Buffer => frame(schema.id, schema.type, event)
+export const messageOf = (event: DossierEvent): Message => ({ key: event.dossier_id, value: avroOf(event) })
 
 export const kafkaOfTests = () =>
   new Kafka({ clientId: 'test', brokers: inject('kafkaBrokers').split(','), logLevel: logLevel.ERROR })

@@ -127,6 +127,7 @@ async function ingested(kafka: Kafka, idle_ms_max: number, poll_ms: number): Pro
 
 /** One round: an event for each dossier that stands. Returns how many. */
 async function voidStanding(deps: RemoveDeps, now_ms: number, before: number): Promise<number> {
+  const standing = await standingDossiers(deps.clickhouse)
   const producer = await openEventProducer(deps.kafka, deps.registry)
   let voided = 0
   try {
@@ -142,7 +143,7 @@ async function voidStanding(deps: RemoveDeps, now_ms: number, before: number): P
       after = last.dossier_id
       voided += page.length
       const so_far = before + voided
-      deps.onProgress?.({ title: 'voiding', dossiers: so_far, of: so_far, events: so_far })
+      deps.onProgress?.({ title: 'voided', dossiers: so_far, of: Math.max(so_far, before + standing), events: so_far })
     }
   } finally {
     await producer.close()

@@ -170,7 +170,7 @@ describe.each([
 
   test('disorder: settled before received, old news after new, repeats far from the first', () => {
     const places = new Map<DossierEvent, number[]>()
-    deliveries.forEach((event, at) => places.set(event, [...(places.get(event) ?? []), at]))
+    for (const [at, event] of deliveries.entries()) places.set(event, [...(places.get(event) ?? []), at])
     let settledFirst = 0
     let oldAfterNew = 0
     for (const of of histories.values()) {

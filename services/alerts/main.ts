@@ -12,9 +12,9 @@ import { alertsConfig } from './config.ts'
 await runService('alerts', async log => {
   const config = readConfig(alertsConfig, process.env)
   if (!cron.validate(config.ALERTS_CRON))
-    throw new ConfigError(
-      `ALERTS_CRON is ${JSON.stringify(config.ALERTS_CRON)}: a cron expression such as */10 * * * * * (with seconds)`,
-    )
+    throw new ConfigError([
+      `ALERTS_CRON: ${JSON.stringify(config.ALERTS_CRON)} is not allowed; allowed: a cron expression such as */10 * * * * *`,
+    ])
   const clickhouse = createClickHouse(config, 'analyst')
   const producer = createProducer(createKafka(config, 'motcua-alerts', log))
   await producer.connect()

@@ -1,5 +1,5 @@
 /** ClickHouse as every service sees it: one client per role, with explicit time-outs and settings. */
-import { type ClickHouseClient, type ClickHouseSettings, createClient } from '@clickhouse/client'
+import { type ClickHouseClient, ClickHouseLogLevel, type ClickHouseSettings, createClient } from '@clickhouse/client'
 import type { CommonConfig } from './config.ts'
 
 export const DATABASE = 'motcua'
@@ -27,7 +27,8 @@ export function createClickHouse(
     application: `motcua-${role}`,
     request_timeout: options.request_ms_max ?? REQUEST_MS_MAX,
     compression: { request: false, response: false },
-    keep_alive: { enabled: true },
+    // Whoever asks handles the error; the client's own lines on the console would only repeat it.
+    log: { level: ClickHouseLogLevel.OFF },
     clickhouse_settings: options.settings ?? {},
   })
 }

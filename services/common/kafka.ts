@@ -28,7 +28,7 @@ export function createKafka(config: KafkaConfig, clientId: string, log: Log): Ka
     config.KAFKA_USERNAME === undefined
       ? undefined
       : ({
-          mechanism: config.KAFKA_SASL,
+          mechanism: config.KAFKA_SASL ?? 'plain',
           username: config.KAFKA_USERNAME,
           password: config.KAFKA_PASSWORD ?? '',
         } as SASLOptions)
