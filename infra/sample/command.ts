@@ -50,6 +50,11 @@ export function createProgress(out: NodeJS.WriteStream = process.stdout) {
       lined_ms = performance.now()
       out.write(`${Math.floor(part * 100)} %  ${title}: ${text}\n`)
     },
+    /** Only on a terminal: elsewhere the table comes soon enough. */
+    wait({ arrived, sent }: { arrived: number; sent: number }) {
+      if (out.isTTY)
+        out.write(`\r\u001b[2KClickHouse has ${arrived.toLocaleString('en')} of ${sent.toLocaleString('en')} records …`)
+    },
     end() {
       if (out.isTTY) out.write('\r\u001b[2K')
     },

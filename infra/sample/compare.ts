@@ -46,19 +46,20 @@ async function caughtUp(
 ): Promise<ViewFigures[]> {
   const { idle_ms_max = IDLE_MS_MAX, poll_ms = POLL_MS, onWait } = options
   const sent = samples.reduce((sum, sample) => sum + sample.deliveries, 0)
-  let before = ''
+  let before = -1
   let moved_ms = performance.now()
   for (; ; await sleep(poll_ms)) {
-    const records = await Promise.all(samples.map(sample => recordsInLog(clickhouse, sample.unit)))
-    const idle_ms = performance.now() - moved_ms
+    const records = await recordsInLog(clickhouse)
+    const arrived = samples.reduce((sum, sample) => sum + Math.min(records.get(sample.unit) ?? 0, sample.deliveries), 0)
+    if (arrived !== before) moved_ms = performance.now()
+    before = arrived
+    const waitedEnough = performance.now() - moved_ms > idle_ms_max
     // The views are asked when all is there, or nothing more comes: they share the machine with ingest.
-    if (samples.every((sample, at) => (records[at] as number) >= sample.deliveries) || idle_ms > idle_ms_max) {
+    if (arrived === sent || waitedEnough) {
       const views = await Promise.all(samples.map(sample => figuresOfViews(clickhouse, sample)))
-      if (idle_ms > idle_ms_max || samples.every((sample, at) => same(views[at]?.figures, sample.figures))) return views
+      if (waitedEnough || samples.every((sample, at) => same(views[at]?.figures, sample.figures))) return views
     }
-    if (records.join() !== before) moved_ms = performance.now()
-    before = records.join()
-    onWait?.({ arrived: records.reduce((sum, count) => sum + count, 0), sent })
+    onWait?.({ arrived, sent })
   }
 }
 

@@ -100,14 +100,15 @@ export async function figuresOfPlainCount(clickhouse: ClickHouseClient, where: W
   return { ...NO_FIGURES, ...row, ...land }
 }
 
-/** Records of a unit's sample in the log, repeats included. */
-export async function recordsInLog(clickhouse: ClickHouseClient, unit: string): Promise<number> {
-  const [row] = await rowsOf<{ records: number }>(
+/** Records of samples in the log, repeats included, by unit. */
+export async function recordsInLog(clickhouse: ClickHouseClient): Promise<ReadonlyMap<string, number>> {
+  const rows = await rowsOf<{ unit: string; records: number }>(
     clickhouse,
-    'SELECT count() AS records FROM dossier_events WHERE source = {source:String} AND startsWith(dossier_id, {prefix:String})',
-    { source: SOURCE, prefix: `SAMPLE.${unit}.` },
+    `SELECT splitByChar('.', dossier_id)[2] AS unit, count() AS records FROM dossier_events
+    WHERE source = {source:String} AND startsWith(dossier_id, 'SAMPLE.') GROUP BY unit`,
+    { source: SOURCE },
   )
-  return row?.records ?? 0
+  return new Map(rows.map(row => [row.unit, row.records]))
 }
 
 export async function isInLog(clickhouse: ClickHouseClient, event_id: string): Promise<boolean> {

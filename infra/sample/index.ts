@@ -1,7 +1,6 @@
 /** The samples for `npm start`. */
 import type { CommonConfig } from '../../services/common/config.ts'
 import { withConnections } from './environment.ts'
-import { dossiersOf } from './plan.ts'
 import { type Progress, replaySamples as replayWith, type SamplesReport, samplesOfStart } from './run.ts'
 import { readState, SampleError } from './state.ts'
 
@@ -58,6 +57,3 @@ const sparsely = (log: (line: string) => void) => (progress: Progress) => {
       `${progress.title}: ${progress.dossiers.toLocaleString('en')} dossiers, ${progress.events.toLocaleString('en')} records sent`,
     )
 }
-
-/** Dossiers that the samples of `npm start` bring in, voided ones aside. */
-export const dossiersOfStart = (): number => samplesOfStart().reduce((sum, plan) => sum + dossiersOf(plan), 0)

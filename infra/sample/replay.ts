@@ -43,10 +43,7 @@ function plansOf(table: PortalTable) {
 await runCommand(async deps => {
   const plans = plansOf(readPortalTable(options.table, options.asOf))
   const progress = createProgress()
-  const report = await replayPlans(
-    { ...deps, onProgress: progress.show, compare: { onWait: () => progress.end() } },
-    plans,
-  )
+  const report = await replayPlans({ ...deps, onProgress: progress.show, compare: { onWait: progress.wait } }, plans)
   progress.end()
   deps.log('')
   for (const line of report.lines) deps.log(line)

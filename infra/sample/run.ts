@@ -148,7 +148,7 @@ async function standingOf(deps: SampleDeps, plan: Plan): Promise<ReplayedSample 
 
 /** This home knows of no sample in the unit; a ClickHouse that others use too may hold one. The same one does no harm. */
 async function refuseForeignSample(deps: SampleDeps, plan: Plan): Promise<void> {
-  const records = await recordsInLog(deps.clickhouse, plan.province.code)
+  const records = (await recordsInLog(deps.clickhouse)).get(plan.province.code) ?? 0
   if (records === 0) return
   const first = chunksOf(plan).next().value?.deliveries[0]
   const isOurs = first !== undefined && (await isInLog(deps.clickhouse, first.event_id))
