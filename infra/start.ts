@@ -10,20 +10,20 @@ import { Command } from 'commander'
 import { pino } from 'pino'
 import { z } from 'zod'
 import { prepareDatabase } from '../pipelines/prepare.ts'
-import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
 import { commonShape, readConfig as readServiceConfig } from '../services/common/config.ts'
 import { createKafka, ensureTopics } from '../services/common/kafka.ts'
 import { ConfigError, homeFolders, PROJECT, readConfig } from './config.ts'
 import { claimHome } from './home.ts'
 import { PortInUseError } from './ports.ts'
-import { type Child, describeExit, ProcessError, residentBytes, startChild } from './processes.ts'
+import { type Child, describeExit, ProcessError, startChild } from './processes.ts'
 import { RuntimeMissingError, removeRuntimeData, startRuntime } from './runtime.ts'
 import { addressesOf, SERVICES, startServices } from './services.ts'
+import { summaryOf } from './summary.ts'
 
 const started_ms = Date.now()
 const say = (line = '') => process.stdout.write(`${line}\n`)
-const seconds = () => `${((Date.now() - started_ms) / 1000).toFixed(1)} s`
-const step = (line: string) => say(`  ${seconds().padStart(7)}  ${line}`)
+const seconds = () => ((Date.now() - started_ms) / 1000).toFixed(1)
+const step = (line: string) => say(`  ${`${seconds()} s`.padStart(7)}  ${line}`)
 
 async function main(): Promise<void> {
   const program = new Command('npm start --')
@@ -100,12 +100,14 @@ async function main(): Promise<void> {
     step(`services are ready: ${SERVICES.join(', ')}`)
 
     let live: Child | undefined
+    let first_rates_s: string | undefined
     if (sample) {
       const { replaySamples, liveIsWanted } = await import('./sample/index.ts')
+      const began_ms = Date.now()
       const result = await replaySamples({ config: services, home: config.home, log: step })
-      say()
-      for (const line of result.lines) say(line)
-      say()
+      if (result.first_rates_ms !== undefined)
+        first_rates_s = ((began_ms - started_ms + result.first_rates_ms) / 1000).toFixed(1)
+      if (result.lines.length > 0) say(`\n${result.lines.join('\n')}\n`)
       if (liveIsWanted(config.home)) {
         live = await startChild({
           name: 'live sample',
@@ -118,71 +120,23 @@ async function main(): Promise<void> {
       }
     }
 
-    await printSummary({
+    const summary = await summaryOf({
       services,
-      urls: running.urls,
       runtime,
+      urls: running.urls,
       memory: await running.memory(),
       demoKey: config.demoKey,
+      firstRates_s: first_rates_s,
+      ready_s: seconds(),
       live: live !== undefined,
     })
+    for (const line of summary) say(line)
   } catch (error) {
     say(`\n${explain(error)}`)
     process.exitCode = 1
     await stopAll()
     process.exit(1)
   }
-}
-
-interface Summary {
-  services: z.output<z.ZodObject<typeof commonShape>>
-  urls: Readonly<Record<string, string>>
-  runtime: { kafka: { pid?: number }; clickhouse: { pid?: number; url: string } }
-  memory: Partial<Record<string, number>>
-  demoKey: string
-  live: boolean
-}
-
-async function printSummary({ services, urls, runtime, memory, demoKey, live }: Summary): Promise<void> {
-  const clickhouse = createClickHouse(services, 'analyst')
-  const country = await rowsOf<{
-    received: number
-    settled: number
-    online_rate: number | null
-    on_time_rate: number | null
-  }>(
-    clickhouse,
-    "SELECT received, settled, online_rate, on_time_rate FROM rates(from = '1990-01-01', to = '2100-01-01', tier = 'country')",
-  )
-  await clickhouse.close()
-  const percent = (rate: number | null) => (rate === null ? '–' : `${(rate * 100).toFixed(2)} %`)
-  const first = country[0]
-  if (first !== undefined)
-    say(
-      `  Country, whole time: ${first.received} received, ${percent(first.online_rate)} online; ${first.settled} settled, ${percent(first.on_time_rate)} on time.`,
-    )
-  say(`  First rates after ${seconds()}.`)
-  const parts: [string, number | undefined][] = [
-    ['Kafka', runtime.kafka.pid === undefined ? undefined : await residentBytes(runtime.kafka.pid)],
-    ['ClickHouse', runtime.clickhouse.pid === undefined ? undefined : await residentBytes(runtime.clickhouse.pid)],
-    ...SERVICES.map(name => [name, memory[name]] as [string, number | undefined]),
-  ]
-  const known = parts.filter((part): part is [string, number] => part[1] !== undefined)
-  const total = known.reduce((sum, [, bytes]) => sum + bytes, 0)
-  say(
-    `  Resident memory: ${Math.round(total / 2 ** 20)} MiB (${known.map(([name, bytes]) => `${name} ${Math.round(bytes / 2 ** 20)}`).join(', ')}).`,
-  )
-  say()
-  say(`  Page        ${urls.portal}/`)
-  say(`  Rates API   ${urls.portal}/api/rates?tier=province&from=2023-01-01&to=2023-06-30`)
-  say(`  Intake      ${urls.intake}/v1/dossier-events   (Authorization: Bearer ${demoKey})`)
-  say(`  SQL         ${runtime.clickhouse.url}/   (user analyst, database motcua)`)
-  say(`  Kafka       ${services.KAFKA_BROKERS.join(',')}`)
-  say(`  Metrics     ${SERVICES.map(name => `${urls[name]}/metrics`).join('  ')}`)
-  say()
-  if (live)
-    say('  A slow live stream of sample events (Phú Thọ) keeps the figures moving; npm run sample -- remove ends it.')
-  say('  Ctrl-C stops everything.')
 }
 
 /** The errors a user can do something about, in their own words; anything else with its stack. */

@@ -27,6 +27,7 @@ export interface AlertsDeps {
 
 const TOPIC = 'dossier-alerts'
 const SILENT_MS_MAX = 120_000
+const SETTLED_MS = 90_000
 
 export interface AlertsService {
   http: FastifyInstance
@@ -38,6 +39,7 @@ export function createAlerts(deps: AlertsDeps): AlertsService {
   const { clickhouse, producer, schema, metrics, log, rules = [LAND_ONLINE], now = Date.now } = deps
   let open: Map<string, Alert> | undefined
   let judged_postings = -1
+  let moved_ms = now()
   let succeeded_ms = now()
   let running = false
 
@@ -65,8 +67,9 @@ export function createAlerts(deps: AlertsDeps): AlertsService {
 
   async function evaluateRules() {
     const ledger = await readLedger(clickhouse)
-    // Nothing was posted since: nothing can have changed.
-    if (ledger.postings === judged_postings) return
+    if (ledger.postings !== judged_postings) moved_ms = now()
+    // Nothing was posted for a while: nothing can have changed, and no open alert waits to be told its new figures.
+    else if (now() - moved_ms > SETTLED_MS) return
     open ??= await readOpen(clickhouse)
     for (const rule of rules) {
       const times = { watermark_ms: ledger.watermark_ms, now_ms: now() }

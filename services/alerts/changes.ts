@@ -45,16 +45,19 @@ export function changesOf(
   times: Times,
 ): Alert[] {
   const ofRule = open.filter(alert => alert.rule === rule.name)
-  const openIds = new Set(ofRule.map(alert => alert.alert_id))
+  const openById = new Map(ofRule.map(alert => [alert.alert_id, alert]))
   const changes: Alert[] = []
   const seen = new Set<string>()
   for (const observation of observations) {
     const id = alertId(rule, observation)
     seen.add(id)
     const firing = fires(rule, observation)
-    if (firing && !openIds.has(id)) changes.push(alertOf(rule, observation, 'FIRING', 'low_rate', times))
+    const told = openById.get(id)
+    if (firing && told === undefined) changes.push(alertOf(rule, observation, 'FIRING', 'low_rate', times))
     // Too few dossiers left to judge is not "recovered", but there is nothing left to complain about either.
-    if (!firing && openIds.has(id))
+    if (firing && told !== undefined && isOutdated(told, observation, times.now_ms))
+      changes.push(alertOf(rule, observation, 'FIRING', 'figures_changed', times))
+    if (!firing && told !== undefined)
       changes.push(
         alertOf(
           rule,
@@ -80,6 +83,12 @@ export function changesOf(
     })),
   ]
 }
+
+/** An open alert whose figures have moved is told anew, but not at every dossier. */
+const RETELL_MS_MIN = 60_000
+const isOutdated = (told: Alert, seen: Observation, now_ms: number) =>
+  now_ms - told.changed_at >= RETELL_MS_MIN &&
+  (told.numerator !== seen.numerator || told.denominator !== seen.denominator)
 
 /** A UUID (version 8 layout) made of what the alert is about. */
 export function alertId(rule: Rule, { unit_code, unit_valid_from, window_from, window_to }: Observation): string {

@@ -9,8 +9,8 @@ export type Role = 'default' | 'ingest' | 'analyst'
 export type ClickHouseConfig = Pick<CommonConfig, 'CLICKHOUSE_URL' | 'CLICKHOUSE_USER' | 'CLICKHOUSE_PASSWORD'>
 
 /** The server gives up first, then the client, then the consumer's session ends: never the other way round. */
-export const QUERY_S_MAX = 25
-export const REQUEST_MS_MAX = 30_000
+export const QUERY_S_MAX = 20
+export const REQUEST_MS_MAX = 23_000
 
 export type Rows = Record<string, unknown>[]
 

@@ -48,7 +48,8 @@ export interface SourceOptions {
   log: Log
 }
 
-const SESSION_MS = 45_000
+/** Longer than any request to ClickHouse (services/common/clickhouse.ts); a killed member keeps its partitions this long. */
+const SESSION_MS = 30_000
 const HEARTBEAT_MS = 3_000
 
 export interface Source {
