@@ -98,4 +98,17 @@ export async function migrate(clickhouse: ClickHouseClient, migrations = readMig
   return names
 }
 
+/** Migrations that are not applied, or applied in another wording. */
+export async function missingMigrations(
+  clickhouse: ClickHouseClient,
+  migrations = readMigrations(),
+): Promise<string[]> {
+  const rows = await rowsOf<{ version: number; checksum: string }>(
+    clickhouse,
+    'SELECT version, checksum FROM schema_migrations',
+  )
+  const applied = new Map(rows.map(row => [row.version, row.checksum]))
+  return migrations.filter(migration => applied.get(migration.version) !== migration.checksum).map(fileOf)
+}
+
 const fileOf = (migration: Migration) => `${String(migration.version).padStart(4, '0')}_${migration.name}.up.sql`

@@ -51,7 +51,12 @@ test('every table, every view and every column of a table says what it is', asyn
 
 test('an insert that does not come as one batch is refused as a whole', async () => {
   const row = { event: eventOf(eventJson()), partition: 0, offset: 0n }
-  await createInsert(clickhouse, 'dossier_events')([row], { topic: 't', batch: 'good', ingested_at_ms: Date.now() })
+  await createInsert(clickhouse, 'dossier_events')([row], {
+    topic: 't',
+    writer: 'test',
+    batch: 'good',
+    ingested_at_ms: Date.now(),
+  })
   const bare = { event_id: eventJson().event_id, dossier_id: 'B', event_type: 'RECEIVED', source: 'x' }
   const insert = (rows: object[]) => clickhouse.insert({ table: 'dossier_events', format: 'JSONEachRow', values: rows })
   await expect(insert([bare])).rejects.toThrow(/has_batch/)
@@ -119,7 +124,12 @@ test("the catalogue's sector goes before the one the event carries", async () =>
     eventJson({ procedure_code: '9.999999', sector_code: 'TAX', received_at: '2019-01-01T09:00:00+07:00' }),
     eventJson({ received_at: '2019-01-01T09:00:00+07:00' }),
   ].map((json, at) => ({ event: eventOf(json), partition: 0, offset: BigInt(at) }))
-  await createInsert(clickhouse, 'dossier_events')(events, { topic: 't', batch: 'sectors', ingested_at_ms: Date.now() })
+  await createInsert(clickhouse, 'dossier_events')(events, {
+    topic: 't',
+    writer: 'test',
+    batch: 'sectors',
+    ingested_at_ms: Date.now(),
+  })
   const rows = await rowsOf<{ sector_code: string; sector_name: string; received: number }>(
     clickhouse,
     "SELECT sector_code, sector_name, received FROM rates_by_sector(from='2019-01-01', to='2019-01-01', tier='country') ORDER BY sector_code",

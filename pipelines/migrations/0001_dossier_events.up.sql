@@ -31,6 +31,7 @@ CREATE TABLE dossier_events
     topic LowCardinality(String) COMMENT 'Kafka topic the record came from',
     partition Int32 COMMENT 'Kafka partition of the record',
     offset Int64 COMMENT 'Kafka offset of the record',
+    writer LowCardinality(String) COMMENT 'The ingest process that inserted the row; see partition_owners',
     batch LowCardinality(String) COMMENT 'The insert that brought the row; one insert is one batch',
     batch_rows UInt32 COMMENT 'Rows of that batch; the ledger refuses a batch that reaches it in pieces',
     ingested_at DateTime64(3, 'UTC') COMMENT 'When the batch was ingested, the same for all its rows',
@@ -40,5 +41,5 @@ CREATE TABLE dossier_events
 )
 ENGINE = MergeTree
 ORDER BY (slot, dossier_id, revision)
-SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000
+SETTINGS index_granularity = 1024
 COMMENT 'The log: one row is one accepted dossier event as delivered. A redelivered event stands twice; only the ledger counts'

@@ -40,5 +40,5 @@ CREATE TABLE dossier_postings
 )
 ENGINE = MergeTree
 ORDER BY (slot, dossier_id)
-SETTINGS index_granularity = 1024, non_replicated_deduplication_window = 10000
+SETTINGS index_granularity = 1024
 COMMENT 'The ledger: one row is a posting. Per dossier and facts the signs sum to 0 or 1; rates are sums of signs'

@@ -40,7 +40,7 @@ export async function runService(
       await service.http.close()
     })
   } catch (error) {
-    if (error instanceof ConfigError) log.fatal(error.message)
+    if (error instanceof ConfigError || isRefusal(error)) log.fatal((error as Error).message)
     else if (isAddressInUse(error))
       log.fatal(`port ${error.port} is in use; give another one in the variable that ends in _PORT for ${name}`)
     else log.fatal({ err: error }, 'could not start')
@@ -50,3 +50,7 @@ export async function runService(
 
 const isAddressInUse = (error: unknown): error is { port: number } =>
   typeof error === 'object' && error !== null && 'code' in error && error.code === 'EADDRINUSE'
+
+/** A server that a service refuses to work with has said why. */
+const isRefusal = (error: unknown): boolean =>
+  typeof error === 'object' && error !== null && 'code' in error && error.code === 'SERVER_REFUSED'

@@ -2,6 +2,8 @@
  * The ingest service: Kafka → door → ClickHouse, put together from its steps. Builds, never listens.
  * Health means progress: the service is alive as long as its fetch loop moves, connected or not.
  */
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Kafka } from 'kafkajs'
 import { createDecoder } from '../../schemas/dossier-event/codec.ts'
@@ -16,6 +18,7 @@ import { alertCopy, type Copy, createCopyHandler, deadLetterCopy } from './copie
 import { createDeadLetters, createRehome, DLQ_SUFFIX } from './dead-letters.ts'
 import { createGather } from './gather.ts'
 import { createInsert } from './insert.ts'
+import { createOwnership } from './ownership.ts'
 import { createSettle } from './settle.ts'
 import { createKafkaSource } from './source.ts'
 
@@ -49,7 +52,12 @@ export async function createIngest(deps: IngestDeps) {
     metrics.last_progress.set(progressed_ms / 1000)
   }
 
+  const writer = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
+  const ownership = createOwnership({ clickhouse, topic: TOPIC, writer, log, now })
+  let owned: Promise<void> = Promise.resolve()
+
   const settle = createSettle({
+    writer,
     classify: createClassify(createDecoder(registry, deps.knownUnit), partitions),
     writeDeadLetters: createDeadLetters(producer, TOPIC, now),
     rehome: createRehome(producer, TOPIC),
@@ -72,6 +80,7 @@ export async function createIngest(deps: IngestDeps) {
     fetch_wait_ms_max: config.INGEST_BATCH_WAIT_MS_MAX,
     fetch_bytes_max: config.INGEST_FETCH_BYTES_MAX,
     handle: async chunk => {
+      await owned
       const outcome = await gather(chunk)
       if (outcome.done) progress()
       return outcome
@@ -81,9 +90,11 @@ export async function createIngest(deps: IngestDeps) {
       paused = count
       metrics.partitions_paused.set(count)
     },
-    onAssigned: () => {
+    onAssigned: partitions => {
       assigned = true
       progress()
+      owned = ownership.claim(partitions)
+      owned.catch(crash)
     },
     crash,
     log,
@@ -129,6 +140,7 @@ export async function createIngest(deps: IngestDeps) {
     },
     /** Finishes what runs, commits, leaves the group. */
     async stop() {
+      ownership.stop()
       await Promise.all([events, ...copies].map(source => source.stop()))
       await producer.disconnect()
     },

@@ -17,6 +17,7 @@ const ROW_FIELDS = [
 ]
 const BATCH_FIELDS = [
   { name: 'topic', type: 'string' },
+  { name: 'writer', type: 'string' },
   { name: 'batch', type: 'string' },
   { name: 'batch_rows', type: 'long' },
   { name: 'ingested_at', type: { type: 'long', logicalType: 'timestamp-millis' } },
@@ -38,19 +39,27 @@ export const STORED_COLUMNS: readonly string[] = STORED_SCHEMA.fields.map(field 
 
 export interface BatchFacts {
   topic: string
+  /** The process that inserts; it must own the partitions of the rows, where anybody does. */
+  writer: string
   batch: string
   ingested_at_ms: number
 }
 
 const SYNC = Buffer.from('motcua container')
-const HEADER = Buffer.concat([
-  Buffer.from('Obj\x01'),
-  avroType({ type: 'map', values: 'bytes' } as AvroSchema).toBuffer({
-    'avro.schema': Buffer.from(JSON.stringify(STORED_SCHEMA)),
-    'avro.codec': Buffer.from('null'),
-  }),
-  SYNC,
-])
+const metadataType = avroType({ type: 'map', values: 'bytes' } as AvroSchema)
+
+/** The part of a container file that stands before its rows. */
+function headerOf(schema: unknown): Buffer {
+  const metadata = { 'avro.schema': Buffer.from(JSON.stringify(schema)), 'avro.codec': Buffer.from('null') }
+  return Buffer.concat([Buffer.from('Obj\x01'), metadataType.toBuffer(metadata), SYNC])
+}
+
+/** A container file of one block: `rows` Avro records, one after the other in `block`. */
+function containerFile(header: Buffer, rows: number, block: Buffer): Buffer {
+  return Buffer.concat([header, longType.toBuffer(BigInt(rows)), longType.toBuffer(BigInt(block.length)), block, SYNC])
+}
+
+const STORED_HEADER = headerOf(STORED_SCHEMA)
 
 /** Types that decide the life of a dossier; the others are steps (contract, Life). */
 const LIFE: ReadonlySet<string> = new Set([
@@ -97,11 +106,13 @@ export function containerOf(rows: readonly GoodRow[], facts: BatchFacts): Buffer
       block = larger
     }
   }
-  return Buffer.concat([
-    HEADER,
-    longType.toBuffer(BigInt(rows.length)),
-    longType.toBuffer(BigInt(at)),
-    block.subarray(0, at),
-    SYNC,
-  ])
+  return containerFile(STORED_HEADER, rows.length, block.subarray(0, at))
+}
+
+/** A container of numbers from 0 that say how many they are: for the table `block_probe`. */
+export function probeContainerOf(rows: number): Buffer {
+  const total = longType.toBuffer(BigInt(rows))
+  const block = Array.from({ length: rows }, (_, n) => [longType.toBuffer(BigInt(n)), total]).flat()
+  const fields = ['n', 'probe_rows'].map(name => ({ name, type: 'long' }))
+  return containerFile(headerOf({ type: 'record', name: 'Probe', fields }), rows, Buffer.concat(block))
 }

@@ -33,6 +33,10 @@ export const INSERT_SETTINGS: ClickHouseSettings = {
   materialized_views_ignore_errors: 0,
   parallel_view_processing: 0,
   max_execution_time: QUERY_S_MAX,
+  // A limit that is reached must be an error, never a part of the answer.
+  timeout_overflow_mode: 'throw',
+  // Batches are told apart by their names; a server that drops "the same" block would drop its postings with it.
+  insert_deduplicate: 0,
   limit: '0',
   offset: '0',
   join_use_nulls: 0,
@@ -87,18 +91,42 @@ export function isPassing(error: unknown): boolean {
   return false
 }
 
+const COMMENT = 'motcua-ingest'
+
+/** By this an insert can be found in system.processes: who inserts, and of which partitions. */
+export const insertComment = (writer: string, topic: string, partitions: Iterable<number>): string =>
+  [COMMENT, writer, topic, [...partitions].join(',')].join(' ')
+
+/** The reverse of {@link insertComment}; undefined where the text is another's. */
+export function readInsertComment(text: string): { writer: string; topic: string; partitions: number[] } | undefined {
+  const [mark, writer, topic, partitions] = text.split(' ')
+  if (mark !== COMMENT || writer === undefined || topic === undefined || partitions === undefined) return undefined
+  return { writer, topic, partitions: partitions.split(',').map(Number) }
+}
+
+/** Sends a container file into columns of a table, with the settings the promise leans on. */
+export async function insertContainer(
+  clickhouse: ClickHouseClient,
+  into: { table: string; columns: readonly string[]; container: Buffer; log_comment: string },
+): Promise<void> {
+  const { stream } = await clickhouse.exec({
+    query: `INSERT INTO ${into.table} (${into.columns.join(', ')}) FORMAT Avro`,
+    values: Readable.from([into.container], { objectMode: false }),
+    clickhouse_settings: { ...INSERT_SETTINGS, log_comment: into.log_comment },
+  })
+  // The answer has no body; reading it to its end gives the connection back.
+  for await (const _ of stream) void _
+}
+
 export function createInsert(clickhouse: ClickHouseClient, table: string) {
   return async function insert(rows: readonly GoodRow[], facts: BatchFacts): Promise<void> {
-    const { stream } = await clickhouse.exec({
-      query: `INSERT INTO ${table} (${STORED_COLUMNS.join(', ')}) FORMAT Avro`,
-      values: Readable.from([containerOf(rows, facts)], { objectMode: false }),
-      clickhouse_settings: {
-        ...INSERT_SETTINGS,
-        log_comment: `motcua ingest ${facts.topic}/${[...new Set(rows.map(row => row.partition))].sort().join(',')}`,
-      },
+    const log_comment = insertComment(facts.writer, facts.topic, new Set(rows.map(row => row.partition)))
+    await insertContainer(clickhouse, {
+      table,
+      columns: STORED_COLUMNS,
+      container: containerOf(rows, facts),
+      log_comment,
     })
-    // The answer has no body; reading it to its end gives the connection back.
-    for await (const _ of stream) void _
   }
 }
 export type Insert = ReturnType<typeof createInsert>

@@ -8,10 +8,12 @@ import { createMetrics } from '../common/metrics.ts'
 import { openUnitDirectory } from '../common/units.ts'
 import { createIngest } from './app.ts'
 import { ingestConfig } from './config.ts'
+import { checkServer } from './server-check.ts'
 
 await runService('ingest', async (log, crash) => {
   const config = readConfig(ingestConfig, process.env)
   const clickhouse = createClickHouse(config, 'ingest')
+  await checkServer(clickhouse, config.INGEST_BATCH_ROWS_MAX)
   const units = await openUnitDirectory(clickhouse, log)
   const ingest = await createIngest({
     config,

@@ -36,6 +36,7 @@ function settleWith(failing?: string, error: unknown = new Error('unknown')) {
     writeDeadLetters: step('dead letters'),
     rehome: step('rehome'),
     insert: step('insert'),
+    writer: 'test',
     metrics: createMetrics('test'),
     log,
     now: () => 0,

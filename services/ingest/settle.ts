@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
 import type { Classify, DeadLetter, Misplaced } from './classify.ts'
+import { failPoint } from './fail-point.ts'
 import { type Insert, isPassing } from './insert.ts'
 import type { Chunk, Outcome } from './source.ts'
 
@@ -18,6 +19,8 @@ export interface SettleDeps {
   writeDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>
   rehome: (records: readonly Misplaced[]) => Promise<void>
   insert: Insert
+  /** Name of this process, see ownership.ts. */
+  writer: string
   metrics: Metrics
   log: Log
   now: () => number
@@ -35,11 +38,13 @@ export function createSettle(deps: SettleDeps) {
 
   return async function settle(chunks: readonly Chunk[]): Promise<Outcome> {
     const classified = await deps.classify(chunks)
+    await failPoint('classified')
     const { good } = classified
     const dead = classified.dead.filter(({ partition, record }) => unwritten(partition, record.offset))
     const misplaced = classified.misplaced.filter(({ partition, record }) => unwritten(partition, record.offset))
     if (dead.length > 0) await deps.writeDeadLetters(dead)
     if (misplaced.length > 0) await deps.rehome(misplaced)
+    await failPoint('written')
     for (const { partition, records } of chunks) written.set(partition, records.at(-1)?.offset ?? -1n)
     metrics.rehomed.inc(misplaced.length)
     for (const { refusal } of dead) metrics.dead_letters.inc({ reason: refusal.reason })
@@ -48,6 +53,7 @@ export function createSettle(deps: SettleDeps) {
       try {
         await deps.insert(good, {
           topic: (chunks[0] as Chunk).topic,
+          writer: deps.writer,
           batch: batchName(started_ms),
           ingested_at_ms: started_ms,
         })
@@ -61,6 +67,7 @@ export function createSettle(deps: SettleDeps) {
         )
         return { done: false, pause_ms }
       }
+      await failPoint('inserted')
       metrics.insert_seconds.observe((now() - started_ms) / 1000)
       metrics.batch_rows.observe(good.length)
       metrics.batches.inc()

@@ -7,6 +7,7 @@
  */
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import type { Log } from '../common/log.ts'
+import { failPoint } from './fail-point.ts'
 
 /** A Kafka record as read; nothing is decoded yet. */
 export interface SourceRecord {
@@ -120,6 +121,7 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
         const next =
           at + messages.length < batch.messages.length ? BigInt(last.offset) + 1n : BigInt(batch.lastOffset()) + 1n
         await consumer.commitOffsets([{ topic, partition: batch.partition, offset: String(next) }])
+        await failPoint('committed')
       }
     } finally {
       clearInterval(beat)

@@ -2,11 +2,19 @@
 -- reverse what the ledger has standing, post what the fold says. What nets to zero is not posted, so a redelivered event
 -- posts nothing, order does not matter, and whatever was half done is made right by the next touch.
 --
--- It leans on: one batch = one block (the guard throws otherwise); one writer per dossier (partitioning, re-homing);
--- the settings below, which a hostile session could otherwise change under it.
+-- It leans on: one batch = one block (`guard` throws otherwise); one writer per dossier (partitioning, re-homing, and
+-- `fence`, which throws for a writer that has lost its partition); the settings at the end, which a hostile session could
+-- otherwise change under it. Where it throws, the log has the rows and the ledger has not: the next touch makes it right.
 CREATE MATERIALIZED VIEW balance TO dossier_postings AS
 WITH
     (SELECT throwIf(count() != any(batch_rows) OR uniqExact(batch) != 1, 'a batch must reach the ledger as one block') FROM dossier_events) AS guard,
+    (
+        SELECT throwIf(count() != 0, 'another writer has taken over a partition of this batch')
+        FROM (SELECT topic, partition, any(writer) AS writer FROM dossier_events GROUP BY topic, partition) AS block
+        INNER JOIN (SELECT topic, partition, argMax(writer, (epoch, writer)) AS owner FROM partition_owners GROUP BY topic, partition) AS claims
+            ON block.topic = claims.topic AND block.partition = claims.partition
+        WHERE block.writer != claims.owner
+    ) AS fence,
     (SELECT any(batch) FROM dossier_events) AS this_batch,
     (SELECT any(ingested_at) FROM dossier_events) AS this_time
 SELECT
@@ -118,9 +126,12 @@ FROM
     FROM ledger
     WHERE slot IN (SELECT slot FROM dossier_events) AND dossier_id IN (SELECT dossier_id FROM dossier_events)
 )
-WHERE guard = 0
+WHERE guard = 0 AND fence = 0
 GROUP BY id, hash
 HAVING sign != 0
 ORDER BY dossier_id, sign
-SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0, transform_null_in = 0
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0, transform_null_in = 0, limit = 0, offset = 0, final = 0,
+    additional_result_filter = '', max_rows_to_read = 0, max_bytes_to_read = 0, read_overflow_mode = 'throw', max_rows_to_group_by = 0, group_by_overflow_mode = 'throw',
+    max_rows_in_set = 0, max_bytes_in_set = 0, set_overflow_mode = 'throw', max_rows_in_join = 0, max_bytes_in_join = 0, join_overflow_mode = 'throw',
+    max_rows_to_sort = 0, max_bytes_to_sort = 0, sort_overflow_mode = 'throw', max_result_rows = 0, max_result_bytes = 0, result_overflow_mode = 'throw', timeout_overflow_mode = 'throw'
 COMMENT 'Balances the ledger at every insert into dossier_events: reverses what stands, posts what the events say now'

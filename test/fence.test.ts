@@ -1,0 +1,132 @@
+/**
+ * One writer per dossier, on the real engine: a process that lost its partition is refused by the ledger, its inserts under
+ * way are ended, and what it left behind is made right by the next touch. A server that would break the promise is refused.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { pino } from 'pino'
+import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
+import { prepareDatabase } from '../pipelines/prepare.ts'
+import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
+import { createInsert, insertComment } from '../services/ingest/insert.ts'
+import { createOwnership } from '../services/ingest/ownership.ts'
+import { checkServer } from '../services/ingest/server-check.ts'
+import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
+
+const DATABASE = 'motcua_fence'
+const server = clickhouseOfTests('default', 'default')
+const clickhouse = clickhouseOfTests('ingest', DATABASE)
+const admin = clickhouseOfTests('default', DATABASE)
+const insert = createInsert(clickhouse, 'dossier_events')
+const log = pino({ level: 'silent' })
+const config = {
+  CLICKHOUSE_URL: inject('clickhouseUrl'),
+  CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
+  CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
+}
+
+beforeAll(async () => {
+  await server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
+  await prepareDatabase(config, DATABASE)
+})
+afterAll(() => server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` }))
+beforeEach(async () => {
+  for (const table of ['dossier_events', 'dossier_postings', 'partition_owners'])
+    await admin.command({ query: `TRUNCATE TABLE ${table}` })
+})
+
+const claim = (writer: string, partitions: number[]) =>
+  createOwnership({ clickhouse, topic: 'dossier-events', writer, log }).claim(partitions)
+const event = eventOf(eventJson({ dossier_id: 'F-250804-1' }))
+const write = (writer: string, partition = 3) =>
+  insert([{ event, partition, offset: 1n }], {
+    topic: 'dossier-events',
+    writer,
+    batch: `${writer}-${Math.random()}`,
+    ingested_at_ms: Date.now(),
+  })
+const received = async () =>
+  (await rowsOf<{ n: number }>(clickhouse, 'SELECT sum(received) AS n FROM rates_by_commune'))[0]?.n
+
+test('the owner writes; after another claim it is refused, and the new owner makes right what it left in the log', async () => {
+  await claim('one', [3, 4])
+  await claim('two', [3])
+  await expect(write('one')).rejects.toThrow(/another writer has taken over/)
+  // The log has the row (ClickHouse commits it first), the ledger has not.
+  expect(await received()).toBe(0)
+  await write('two')
+  expect(await received()).toBe(1)
+  await expect(write('one', 4)).resolves.toBeUndefined()
+})
+
+test('a batch is refused whole when one of its partitions is another’s', async () => {
+  await claim('one', [3, 4])
+  await claim('two', [4])
+  const rows = [3, 4].map(partition => ({ event: eventOf(eventJson()), partition, offset: 1n }))
+  await expect(insert(rows, { topic: 'dossier-events', writer: 'one', batch: 'b', ingested_at_ms: 1 })).rejects.toThrow(
+    /another writer/,
+  )
+  expect(await received()).toBe(0)
+})
+
+test('a later claim of the first writer takes the partition back', async () => {
+  await claim('one', [3])
+  await claim('two', [3])
+  await claim('one', [3])
+  await expect(write('two')).rejects.toThrow(/another writer/)
+  await write('one')
+  expect(await received()).toBe(1)
+})
+
+test('a claim ends the inserts that an earlier owner has under way, and no others', async () => {
+  const slow = (writer: string, partition: number) =>
+    clickhouse
+      .query({
+        query:
+          'SELECT count() FROM system.numbers WHERE NOT ignore(sleepEachRow(0.001)) SETTINGS max_block_size = 100, function_sleep_max_microseconds_per_block = 1000000',
+        format: 'JSON',
+        clickhouse_settings: {
+          log_comment: insertComment(writer, 'dossier-events', [partition]),
+          max_execution_time: 20,
+        },
+      })
+      .then(
+        () => 'ended by itself',
+        error => (error as Error).message,
+      )
+  const [older, elsewhere] = [slow('one', 3), slow('one', 5)]
+  const comments = () =>
+    rowsOf<{ c: string }>(
+      clickhouse,
+      "SELECT Settings['log_comment'] AS c FROM system.processes WHERE Settings['log_comment'] LIKE 'motcua-ingest %' ORDER BY c",
+    )
+  for (let turn = 0; turn < 50 && (await comments()).length < 2; turn++) await sleep(50)
+  expect(await comments()).toHaveLength(2)
+  await claim('two', [3])
+  expect(await comments()).toEqual([{ c: insertComment('one', 'dossier-events', [5]) }])
+  expect(await older).toMatch(/QUERY_WAS_CANCELLED|cancel|socket|closed|aborted/i)
+  await admin.command({ query: "KILL QUERY WHERE Settings['log_comment'] LIKE 'motcua-ingest %' ASYNC" })
+  await elsewhere
+})
+
+test('this server is taken; one whose schema is not ours, or whose settings are overruled, is refused with the reason', async () => {
+  await expect(checkServer(clickhouse, 40_000)).resolves.toBeUndefined()
+  await admin.command({
+    query: "ALTER TABLE schema_migrations UPDATE checksum = 'other' WHERE name = 'balance' SETTINGS mutations_sync = 2",
+  })
+  await expect(checkServer(clickhouse, 10)).rejects.toThrow(/0026_balance.up.sql.*npm run migrate/)
+})
+
+test('a server that cuts an insert into blocks is refused', async () => {
+  const other = `${DATABASE}_blocks`
+  await prepareDatabase(config, other)
+  const blocks = createClickHouse(config, 'default', { database: other })
+  // As if blocks were cut: the probe's view sees one row less.
+  await blocks.command({ query: 'DROP VIEW block_probe_view' })
+  await blocks.command({
+    query:
+      "CREATE MATERIALIZED VIEW block_probe_view ENGINE = Null AS SELECT throwIf(count() - 1 != any(probe_rows), 'this server cuts an insert into blocks') AS x FROM block_probe",
+  })
+  await expect(checkServer(blocks, 100)).rejects.toThrow(/does not reach a view as one block/)
+  await blocks.close()
+  await server.command({ query: `DROP DATABASE ${other}` })
+})
