@@ -44,7 +44,7 @@ async function empty() {
 const ingest = (events: readonly DossierEvent[]) =>
   insert(
     events.map((event, at) => ({ event, partition: 0, offset: BigInt(at) })),
-    { topic: 'examples', writer: 'test', batch: `b${batch++}`, ingested_at_ms: Date.now() },
+    { topic: 'examples', writerOf: () => 'test', batch: `b${batch++}`, ingested_at_ms: Date.now() },
   )
 
 /** The rows of several examples added up, as the contract's keys have them. */

@@ -34,13 +34,18 @@ beforeEach(async () => {
     await admin.command({ query: `TRUNCATE TABLE ${table}` })
 })
 
-const claim = (writer: string, partitions: number[]) =>
-  createOwnership({ clickhouse, topic: 'dossier-events', writer, log }).claim(partitions)
+/** A process of that name claims partitions; resolves to its ownership. */
+async function claim(process: string, partitions: number[]) {
+  const ownership = createOwnership({ clickhouse, topic: 'dossier-events', process, log })
+  ownership.doubt(partitions)
+  await ownership.ensure(partitions)
+  return ownership
+}
 const event = eventOf(eventJson({ dossier_id: 'F-250804-1' }))
 const write = (writer: string, partition = 3) =>
   insert([{ event, partition, offset: 1n }], {
     topic: 'dossier-events',
-    writer,
+    writerOf: () => writer,
     batch: `${writer}-${Math.random()}`,
     ingested_at_ms: Date.now(),
   })
@@ -50,42 +55,54 @@ const received = async () =>
 test('the owner writes; after another claim it is refused, and the new owner makes right what it left in the log', async () => {
   await claim('one', [3, 4])
   await claim('two', [3])
-  await expect(write('one')).rejects.toThrow(/another writer has taken over/)
+  await expect(write('one-1')).rejects.toThrow(/another writer has taken over/)
   // The log has the row (ClickHouse commits it first), the ledger has not.
   expect(await received()).toBe(0)
-  await write('two')
+  await write('two-1')
   expect(await received()).toBe(1)
-  await expect(write('one', 4)).resolves.toBeUndefined()
+  await expect(write('one-1', 4)).resolves.toBeUndefined()
 })
 
 test('a batch is refused whole when one of its partitions is another’s', async () => {
   await claim('one', [3, 4])
   await claim('two', [4])
   const rows = [3, 4].map(partition => ({ event: eventOf(eventJson()), partition, offset: 1n }))
-  await expect(insert(rows, { topic: 'dossier-events', writer: 'one', batch: 'b', ingested_at_ms: 1 })).rejects.toThrow(
-    /another writer/,
-  )
+  await expect(
+    insert(rows, { topic: 'dossier-events', writerOf: () => 'one-1', batch: 'b', ingested_at_ms: 1 }),
+  ).rejects.toThrow(/another writer/)
   expect(await received()).toBe(0)
 })
 
-test('a later claim of the first writer takes the partition back', async () => {
+test('a later claim of the first process takes the partition back', async () => {
   await claim('one', [3])
   await claim('two', [3])
-  await claim('one', [3])
-  await expect(write('two')).rejects.toThrow(/another writer/)
-  await write('one')
+  await claim('one-again', [3])
+  await expect(write('two-1')).rejects.toThrow(/another writer/)
+  await write('one-again-1')
   expect(await received()).toBe(1)
 })
 
+test('after an insert of unknown fate a process claims anew, and the late arrival of the first is refused', async () => {
+  const ownership = await claim('one', [3])
+  const late = ownership.writerOf(3)
+  ownership.doubt([3])
+  await ownership.ensure([3, 4])
+  expect(ownership.writerOf(3)).not.toBe(late)
+  await write(ownership.writerOf(3))
+  await expect(write(late)).rejects.toThrow(/another writer/)
+  expect(await received()).toBe(1)
+  expect(() => ownership.writerOf(4)).toThrow(/never claimed/)
+})
+
 test('a claim ends the inserts that an earlier owner has under way, and no others', async () => {
-  const slow = (writer: string, partition: number) =>
+  const slow = (partition: number) =>
     clickhouse
       .query({
         query:
           'SELECT count() FROM system.numbers WHERE NOT ignore(sleepEachRow(0.001)) SETTINGS max_block_size = 100, function_sleep_max_microseconds_per_block = 1000000',
         format: 'JSON',
         clickhouse_settings: {
-          log_comment: insertComment(writer, 'dossier-events', [partition]),
+          log_comment: insertComment('dossier-events', [partition]),
           max_execution_time: 20,
         },
       })
@@ -93,7 +110,7 @@ test('a claim ends the inserts that an earlier owner has under way, and no other
         () => 'ended by itself',
         error => (error as Error).message,
       )
-  const [older, elsewhere] = [slow('one', 3), slow('one', 5)]
+  const [older, elsewhere] = [slow(3), slow(5)]
   const comments = () =>
     rowsOf<{ c: string }>(
       clickhouse,
@@ -102,7 +119,7 @@ test('a claim ends the inserts that an earlier owner has under way, and no other
   for (let turn = 0; turn < 50 && (await comments()).length < 2; turn++) await sleep(50)
   expect(await comments()).toHaveLength(2)
   await claim('two', [3])
-  expect(await comments()).toEqual([{ c: insertComment('one', 'dossier-events', [5]) }])
+  expect(await comments()).toEqual([{ c: insertComment('dossier-events', [5]) }])
   expect(await older).toMatch(/QUERY_WAS_CANCELLED|cancel|socket|closed|aborted/i)
   await admin.command({ query: "KILL QUERY WHERE Settings['log_comment'] LIKE 'motcua-ingest %' ASYNC" })
   await elsewhere

@@ -70,7 +70,7 @@ beforeAll(async () => {
   const events = samples()
   await createInsert(owner, 'dossier_events')(
     events.map((event, at) => ({ event, partition: 0, offset: BigInt(at) })),
-    { topic: 'dossier-events', writer: 'test', batch: 'portal', ingested_at_ms: Date.now() },
+    { topic: 'dossier-events', writerOf: () => 'test', batch: 'portal', ingested_at_ms: Date.now() },
   )
 })
 afterAll(async () => {

@@ -53,7 +53,7 @@ test('an insert that does not come as one batch is refused as a whole', async ()
   const row = { event: eventOf(eventJson()), partition: 0, offset: 0n }
   await createInsert(clickhouse, 'dossier_events')([row], {
     topic: 't',
-    writer: 'test',
+    writerOf: () => 'test',
     batch: 'good',
     ingested_at_ms: Date.now(),
   })
@@ -126,7 +126,7 @@ test("the catalogue's sector goes before the one the event carries", async () =>
   ].map((json, at) => ({ event: eventOf(json), partition: 0, offset: BigInt(at) }))
   await createInsert(clickhouse, 'dossier_events')(events, {
     topic: 't',
-    writer: 'test',
+    writerOf: () => 'test',
     batch: 'sectors',
     ingested_at_ms: Date.now(),
   })

@@ -13,7 +13,13 @@ export default defineConfig({
         root,
         test: {
           name: 'unit',
-          include: ['schemas/**/*.test.ts', 'services/**/*.test.ts', 'pipelines/**/*.test.ts', 'infra/**/*.test.ts'],
+          include: [
+            'schemas/**/*.test.ts',
+            'services/**/*.test.ts',
+            'pipelines/**/*.test.ts',
+            'infra/**/*.test.ts',
+            'test/oracle/*.test.ts',
+          ],
           testTimeout: 20_000,
         },
       },

@@ -52,12 +52,16 @@ export async function createIngest(deps: IngestDeps) {
     metrics.last_progress.set(progressed_ms / 1000)
   }
 
-  const writer = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
-  const ownership = createOwnership({ clickhouse, topic: TOPIC, writer, log, now })
-  let owned: Promise<void> = Promise.resolve()
+  const ownership = createOwnership({
+    clickhouse,
+    topic: TOPIC,
+    process: `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
+    log,
+    now,
+  })
 
   const settle = createSettle({
-    writer,
+    ownership,
     classify: createClassify(createDecoder(registry, deps.knownUnit), partitions),
     writeDeadLetters: createDeadLetters(producer, TOPIC, now),
     rehome: createRehome(producer, TOPIC),
@@ -80,7 +84,6 @@ export async function createIngest(deps: IngestDeps) {
     fetch_wait_ms_max: config.INGEST_BATCH_WAIT_MS_MAX,
     fetch_bytes_max: config.INGEST_FETCH_BYTES_MAX,
     handle: async chunk => {
-      await owned
       const outcome = await gather(chunk)
       if (outcome.done) progress()
       return outcome
@@ -93,8 +96,7 @@ export async function createIngest(deps: IngestDeps) {
     onAssigned: partitions => {
       assigned = true
       progress()
-      owned = ownership.claim(partitions)
-      owned.catch(crash)
+      ownership.doubt(partitions)
     },
     crash,
     log,
@@ -140,7 +142,6 @@ export async function createIngest(deps: IngestDeps) {
     },
     /** Finishes what runs, commits, leaves the group. */
     async stop() {
-      ownership.stop()
       await Promise.all([events, ...copies].map(source => source.stop()))
       await producer.disconnect()
     },

@@ -33,8 +33,8 @@ test('a batch far larger than guessed still fits, row after row', () => {
     partition: 1,
     offset: BigInt(at),
   }))
-  const small = containerOf(rows.slice(0, 1), { topic: 't', writer: 'test', batch: 'b', ingested_at_ms: 0 })
-  const large = containerOf(rows, { topic: 't', writer: 'test', batch: 'b', ingested_at_ms: 0 })
+  const small = containerOf(rows.slice(0, 1), { topic: 't', writerOf: () => 'test', batch: 'b', ingested_at_ms: 0 })
+  const large = containerOf(rows, { topic: 't', writerOf: () => 'test', batch: 'b', ingested_at_ms: 0 })
   expect(large.length).toBeGreaterThan(50 * 800)
   expect(large.subarray(0, 100)).toEqual(small.subarray(0, 100))
 })

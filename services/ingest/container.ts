@@ -14,10 +14,10 @@ const ROW_FIELDS = [
   { name: 'says', type: 'long' },
   { name: 'partition', type: 'int' },
   { name: 'offset', type: 'long' },
+  { name: 'writer', type: 'string' },
 ]
 const BATCH_FIELDS = [
   { name: 'topic', type: 'string' },
-  { name: 'writer', type: 'string' },
   { name: 'batch', type: 'string' },
   { name: 'batch_rows', type: 'long' },
   { name: 'ingested_at', type: { type: 'long', logicalType: 'timestamp-millis' } },
@@ -39,8 +39,8 @@ export const STORED_COLUMNS: readonly string[] = STORED_SCHEMA.fields.map(field 
 
 export interface BatchFacts {
   topic: string
-  /** The process that inserts; it must own the partitions of the rows, where anybody does. */
-  writer: string
+  /** Under which token a partition is written; it must hold the last claim, where there is one (ownership.ts). */
+  writerOf: (partition: number) => string
   batch: string
   ingested_at_ms: number
 }
@@ -88,11 +88,16 @@ const ROW_BYTES_GUESS = 320
 
 /** The container of a batch. Rows must have passed the door. */
 export function containerOf(rows: readonly GoodRow[], facts: BatchFacts): Buffer {
-  const tail = batchType.toBuffer({ ...facts, batch_rows: BigInt(rows.length), ingested_at: facts.ingested_at_ms })
+  const tail = batchType.toBuffer({
+    topic: facts.topic,
+    batch: facts.batch,
+    batch_rows: BigInt(rows.length),
+    ingested_at: facts.ingested_at_ms,
+  })
   let block = Buffer.allocUnsafe(rows.length * ROW_BYTES_GUESS)
   let at = 0
   for (const { event, partition, offset } of rows) {
-    const row = { says: BigInt(saysOf(event)), partition, offset }
+    const row = { says: BigInt(saysOf(event)), partition, offset, writer: facts.writerOf(partition) }
     // avsc answers a negative position where the buffer is too small.
     for (;;) {
       const afterEvent = eventType.encode(event, block, at)

@@ -93,15 +93,15 @@ export function isPassing(error: unknown): boolean {
 
 const COMMENT = 'motcua-ingest'
 
-/** By this an insert can be found in system.processes: who inserts, and of which partitions. */
-export const insertComment = (writer: string, topic: string, partitions: Iterable<number>): string =>
-  [COMMENT, writer, topic, [...partitions].join(',')].join(' ')
+/** By this an insert can be found in system.processes: the partitions it writes. */
+export const insertComment = (topic: string, partitions: Iterable<number>): string =>
+  [COMMENT, topic, [...partitions].join(',')].join(' ')
 
 /** The reverse of {@link insertComment}; undefined where the text is another's. */
-export function readInsertComment(text: string): { writer: string; topic: string; partitions: number[] } | undefined {
-  const [mark, writer, topic, partitions] = text.split(' ')
-  if (mark !== COMMENT || writer === undefined || topic === undefined || partitions === undefined) return undefined
-  return { writer, topic, partitions: partitions.split(',').map(Number) }
+export function readInsertComment(text: string): { topic: string; partitions: number[] } | undefined {
+  const [mark, topic, partitions] = text.split(' ')
+  if (mark !== COMMENT || topic === undefined || partitions === undefined) return undefined
+  return { topic, partitions: partitions.split(',').map(Number) }
 }
 
 /** Sends a container file into columns of a table, with the settings the promise leans on. */
@@ -120,7 +120,7 @@ export async function insertContainer(
 
 export function createInsert(clickhouse: ClickHouseClient, table: string) {
   return async function insert(rows: readonly GoodRow[], facts: BatchFacts): Promise<void> {
-    const log_comment = insertComment(facts.writer, facts.topic, new Set(rows.map(row => row.partition)))
+    const log_comment = insertComment(facts.topic, new Set(rows.map(row => row.partition)))
     await insertContainer(clickhouse, {
       table,
       columns: STORED_COLUMNS,

@@ -1,68 +1,78 @@
 /**
- * Who may write a partition's dossiers: the process that claimed it last. Two writers of one dossier at the same time would
- * both read the same ledger and both post.
+ * Who may write a partition's dossiers: whoever claimed it last. Two writers of one dossier at the same time would both read
+ * the same ledger and both post.
  *
- * Kafka gives a partition to one member at a time, but it cannot reach into ClickHouse: a member that was stopped for a while
- * (or an insert still on its way) may write after its partition has gone to another. So a new owner (1) writes a claim with a
- * higher epoch, from which moment the ledger refuses every insert that begins under an older one, and (2) ends and waits out
- * the inserts that began before. Only then it inserts.
+ * A partition is in doubt when it was just assigned, and after an insert whose fate is unknown (a time-out, a lost answer).
+ * Kafka gives a partition to one member at a time, but it cannot reach into ClickHouse: a member that slept through its own
+ * removal may still write, and so may a request of our own that everybody but the network has given up. So before the next
+ * insert of a partition in doubt we (1) write a claim under a fresh token, from which moment the ledger refuses every insert
+ * that begins under an older one, and (2) end and wait out the inserts that began before.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../common/clickhouse.ts'
 import type { Log } from '../common/log.ts'
-import { isPassing, readInsertComment } from './insert.ts'
+import { readInsertComment } from './insert.ts'
 
-const RETRY_MS = 1_000
 const POLL_MS = 100
-/** A killed insert that is still there after this long is no passing trouble. */
+/** An insert that was killed and is still there after this long is no passing trouble. Longer than any insert may take. */
 const WAIT_MS_MAX = 30_000
 
 export interface OwnershipDeps {
   clickhouse: ClickHouseClient
   topic: string
-  writer: string
+  /** Unique among all processes there ever were. */
+  process: string
   log: Log
   now?: () => number
 }
 
-export function createOwnership({ clickhouse, topic, writer, log, now = Date.now }: OwnershipDeps) {
-  async function writeClaim(partitions: readonly number[]): Promise<void> {
+export interface Ownership {
+  /** These partitions must be claimed before their next insert. */
+  doubt(partitions: Iterable<number>): void
+  /** Claims those of these partitions that are in doubt. Throws what ClickHouse throws; they stay in doubt then. */
+  ensure(partitions: Iterable<number>): Promise<void>
+  /** The token under which a partition's rows are written. */
+  writerOf(partition: number): string
+}
+
+export function createOwnership({ clickhouse, topic, process, log, now = Date.now }: OwnershipDeps): Ownership {
+  const writers = new Map<number, string>()
+  const doubtful = new Set<number>()
+  let claims = 0
+
+  async function writeClaim(partitions: number[], writer: string): Promise<void> {
     await clickhouse.command({
       query: `INSERT INTO partition_owners (topic, partition, epoch, writer)
         SELECT {topic:String}, arrayJoin({partitions:Array(Int32)}), (SELECT max(epoch) + 1 FROM partition_owners), {writer:String}`,
-      query_params: { topic, partitions: [...partitions], writer },
+      query_params: { topic, partitions, writer },
       clickhouse_settings: { async_insert: 0, insert_deduplicate: 0 },
     })
   }
 
-  /** Inserts of these partitions that another process has under way. */
-  async function othersInserts(partitions: readonly number[]): Promise<{ query_id: string; comment: string }[]> {
+  async function insertsUnderWay(partitions: number[]): Promise<{ query_id: string; comment: string }[]> {
     const running = await rowsOf<{ query_id: string; comment: string }>(
       clickhouse,
       "SELECT query_id, Settings['log_comment'] AS comment FROM system.processes WHERE Settings['log_comment'] LIKE 'motcua-ingest %'",
     )
     return running.filter(({ comment }) => {
       const insert = readInsertComment(comment)
-      return (
-        insert?.topic === topic &&
-        insert.writer !== writer &&
-        insert.partitions.some(partition => partitions.includes(partition))
-      )
+      return insert?.topic === topic && insert.partitions.some(partition => partitions.includes(partition))
     })
   }
 
-  async function endOthersInserts(partitions: readonly number[]): Promise<void> {
+  async function endInserts(partitions: number[]): Promise<void> {
     const end_ms = now() + WAIT_MS_MAX
-    for (let others = await othersInserts(partitions); others.length > 0; others = await othersInserts(partitions)) {
-      if (now() > end_ms)
-        throw new Error(`inserts of an earlier owner do not end: ${others.map(other => other.query_id).join(', ')}`)
-      log.warn(
-        { inserts: others.map(other => other.comment) },
-        'an earlier owner of a partition is still inserting; its inserts are ended',
-      )
+    for (
+      let running = await insertsUnderWay(partitions);
+      running.length > 0;
+      running = await insertsUnderWay(partitions)
+    ) {
+      const inserts = running.map(insert => insert.comment)
+      if (now() > end_ms) throw new Error(`inserts of an earlier owner do not end: ${inserts.join('; ')}`)
+      log.warn({ inserts }, 'earlier inserts of these partitions are still under way; they are ended')
       // SYNC never returns on the local engine; asked again each round, because a query may not yet have been cancellable.
-      for (const { query_id } of others)
+      for (const { query_id } of running)
         await clickhouse.command({
           query: 'KILL QUERY WHERE query_id = {query_id:String} ASYNC',
           query_params: { query_id },
@@ -71,25 +81,25 @@ export function createOwnership({ clickhouse, topic, writer, log, now = Date.now
     }
   }
 
-  let latest = 0
   return {
-    /** Resolves when these partitions may be written; a later call puts an end to the trying of an earlier one. */
-    async claim(partitions: readonly number[]): Promise<void> {
-      const turn = ++latest
-      while (partitions.length > 0 && turn === latest) {
-        try {
-          await writeClaim(partitions)
-          await endOthersInserts(partitions)
-          return
-        } catch (error) {
-          if (!isPassing(error)) throw error
-          log.warn({ err: error }, 'ClickHouse does not take the claim of the partitions; trying again')
-          await sleep(RETRY_MS)
-        }
+    doubt(partitions) {
+      for (const partition of partitions) doubtful.add(partition)
+    },
+    async ensure(partitions) {
+      const claimed = [...new Set(partitions)].filter(partition => doubtful.has(partition))
+      if (claimed.length === 0) return
+      const writer = `${process}-${++claims}`
+      await writeClaim(claimed, writer)
+      await endInserts(claimed)
+      for (const partition of claimed) {
+        writers.set(partition, writer)
+        doubtful.delete(partition)
       }
     },
-    stop() {
-      latest++
+    writerOf(partition) {
+      const writer = writers.get(partition)
+      if (writer === undefined) throw new Error(`partition ${partition} was never claimed`)
+      return writer
     },
   }
 }

@@ -27,6 +27,7 @@ const classified = {
 /** A batch whose step `failing` fails with `error`, and the steps that were done. */
 function settleWith(failing?: string, error: unknown = new Error('unknown')) {
   const steps: string[] = []
+  const doubted: number[] = []
   const step = (name: string) => async () => {
     steps.push(name)
     if (name === failing) throw error
@@ -36,21 +37,25 @@ function settleWith(failing?: string, error: unknown = new Error('unknown')) {
     writeDeadLetters: step('dead letters'),
     rehome: step('rehome'),
     insert: step('insert'),
-    writer: 'test',
+    ownership: {
+      doubt: partitions => void doubted.push(...partitions),
+      ensure: step('ensure'),
+      writerOf: () => 'test',
+    },
     metrics: createMetrics('test'),
     log,
     now: () => 0,
   })
-  return { settle, steps }
+  return { settle, steps, doubted }
 }
 
 test('dead letters and re-homing are acknowledged before the insert, the insert before "done"', async () => {
   const { settle, steps } = settleWith()
   expect(await settle([chunk])).toEqual({ done: true })
-  expect(steps).toEqual(['dead letters', 'rehome', 'insert'])
+  expect(steps).toEqual(['dead letters', 'rehome', 'ensure', 'insert'])
 })
 
-test.each(['dead letters', 'rehome', 'insert'])(
+test.each(['dead letters', 'rehome', 'ensure', 'insert'])(
   'an unknown failure of %s ends it there, and nothing is done',
   async failing => {
     const { settle, steps } = settleWith(failing)
@@ -60,12 +65,13 @@ test.each(['dead letters', 'rehome', 'insert'])(
 )
 
 test('a passing failure of the insert asks to read again, ever later, and writes no dead letter twice', async () => {
-  const { settle, steps } = settleWith('insert', Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))
+  const { settle, steps, doubted } = settleWith('insert', Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))
   const pauses: number[] = []
   for (let turn = 0; turn < 8; turn++) {
     const outcome = await settle([chunk])
     if (!outcome.done) pauses.push(outcome.pause_ms)
   }
   expect(pauses).toEqual([500, 1000, 2000, 4000, 8000, 15000, 15000, 15000])
-  expect(steps.filter(step => step !== 'insert')).toEqual(['dead letters', 'rehome'])
+  expect(steps.filter(step => step !== 'insert' && step !== 'ensure')).toEqual(['dead letters', 'rehome'])
+  expect(doubted).toEqual(new Array(8).fill(3))
 })

@@ -2,7 +2,7 @@
  * What happens to a batch, in this order and no other:
  *   1. classify every record;
  *   2. dead letters and re-homed records are acknowledged by Kafka;
- *   3. the good rows are acknowledged by ClickHouse, in one INSERT;
+ *   3. the good rows are acknowledged by ClickHouse, in one INSERT, under a claim of their partitions;
  *   4. only then the caller commits the offsets (source.ts).
  * A crash anywhere leaves the offsets where they were: everything is read and done again, and doing it twice changes nothing.
  */
@@ -12,6 +12,7 @@ import type { Metrics } from '../common/metrics.ts'
 import type { Classify, DeadLetter, Misplaced } from './classify.ts'
 import { failPoint } from './fail-point.ts'
 import { type Insert, isPassing } from './insert.ts'
+import type { Ownership } from './ownership.ts'
 import type { Chunk, Outcome } from './source.ts'
 
 export interface SettleDeps {
@@ -19,8 +20,7 @@ export interface SettleDeps {
   writeDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>
   rehome: (records: readonly Misplaced[]) => Promise<void>
   insert: Insert
-  /** Name of this process, see ownership.ts. */
-  writer: string
+  ownership: Ownership
   metrics: Metrics
   log: Log
   now: () => number
@@ -50,15 +50,19 @@ export function createSettle(deps: SettleDeps) {
     for (const { refusal } of dead) metrics.dead_letters.inc({ reason: refusal.reason })
     if (good.length > 0) {
       const started_ms = now()
+      const written_to = new Set(good.map(row => row.partition))
       try {
+        await deps.ownership.ensure(written_to)
         await deps.insert(good, {
           topic: (chunks[0] as Chunk).topic,
-          writer: deps.writer,
+          writerOf: deps.ownership.writerOf,
           batch: batchName(started_ms),
           ingested_at_ms: started_ms,
         })
       } catch (error) {
         if (!isPassing(error)) throw error
+        // It may have been written, or may yet be: nothing of these partitions is written before that is certain.
+        deps.ownership.doubt(written_to)
         const pause_ms = Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** failures++)
         metrics.insert_retries.inc()
         log.warn(
