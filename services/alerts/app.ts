@@ -27,7 +27,7 @@ export interface AlertsDeps {
 
 const TOPIC = 'dossier-alerts'
 const SILENT_MS_MAX = 120_000
-const SETTLED_MS = 90_000
+const SETTLED_MS = 60_000
 
 export interface AlertsService {
   http: FastifyInstance

@@ -85,7 +85,7 @@ export function changesOf(
 }
 
 /** An open alert whose figures have moved is told anew, but not at every dossier. */
-const RETELL_MS_MIN = 60_000
+const RETELL_MS_MIN = 15_000
 const isOutdated = (told: Alert, seen: Observation, now_ms: number) =>
   now_ms - told.changed_at >= RETELL_MS_MIN &&
   (told.numerator !== seen.numerator || told.denominator !== seen.denominator)
