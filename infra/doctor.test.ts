@@ -1,4 +1,6 @@
 import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { examine, memoryFinding, nodeFinding, report } from './doctor.ts'
 import { freePort } from './ports.ts'
@@ -6,6 +8,8 @@ import { freePort } from './ports.ts'
 const quiet = async () => ({
   PATH: process.env.PATH,
   MOTCUA_RUNTIME: 'local',
+  // Not the project's own: an npm start may be running there.
+  MOTCUA_HOME: join(tmpdir(), `motcua-doctor-${process.pid}`),
   KAFKA_PORT: String(await freePort()),
   CLICKHOUSE_PORT: String(await freePort()),
   PORTAL_PORT: String(await freePort()),
