@@ -5,7 +5,6 @@
 import { mkdirSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
-import closeWithGrace from 'close-with-grace'
 import { Command } from 'commander'
 import { pino } from 'pino'
 import { z } from 'zod'
@@ -45,10 +44,7 @@ async function main(): Promise<void> {
     for (const close of closing.reverse()) await close().catch(error => say(`  ${(error as Error).message}`))
     say('Everything has stopped.')
   }
-  closeWithGrace({ delay: 60_000, logger: false }, async ({ err }) => {
-    if (err !== undefined) say(explain(err))
-    await stopAll()
-  })
+  onStopSignal(() => void stopAll().then(() => process.exit(0)))
 
   try {
     say('motcua')
@@ -137,6 +133,24 @@ async function main(): Promise<void> {
     await stopAll()
     process.exit(1)
   }
+}
+
+/** How long after a Ctrl-C another one means "at once": one key press can arrive twice by way of npm. */
+const IMPATIENT_MS = 2_000
+
+/** Stops once, whatever signals follow; only a second Ctrl-C by an impatient hand ends it at once. */
+function onStopSignal(stop: () => void): void {
+  let asked_ms: number | undefined
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
+    process.on(signal, () => {
+      if (asked_ms === undefined) {
+        asked_ms = Date.now()
+        stop()
+      } else if (signal === 'SIGINT' && Date.now() - asked_ms > IMPATIENT_MS) {
+        say('Ending at once.')
+        process.exit(1)
+      }
+    })
 }
 
 /** The errors a user can do something about, in their own words; anything else with its stack. */
