@@ -156,6 +156,7 @@ async function turnOfMotcua(
     args: [
       '--disable-warning=TimeoutNegativeWarning',
       '--max-old-space-size=256',
+      '--max-semi-space-size=32',
       join(PROJECT, 'services/ingest/main.ts'),
     ],
     env: { ...env, INGEST_PORT: String(await freePort(HOST)) },
