@@ -15,6 +15,12 @@ WITH
             ON block.topic = claims.topic AND block.partition = claims.partition
         WHERE block.writer != claims.owner
     ) AS fence,
+    (
+        -- 733 is one of the codes on which ingest waits and tries again; those of the two above end it.
+        SELECT throwIf(count() != 0, 'the ledger is paused for a moment', toInt16(733))
+        FROM (SELECT argMax(until, (epoch, holder)) AS paused_until FROM leases WHERE name = 'pause' GROUP BY name)
+        WHERE paused_until > now64(3)
+    ) AS pause,
     (SELECT any(batch) FROM dossier_events) AS this_batch,
     (SELECT any(ingested_at) FROM dossier_events) AS this_time
 SELECT
@@ -126,11 +132,11 @@ FROM
     FROM ledger
     WHERE slot IN (SELECT slot FROM dossier_events) AND dossier_id IN (SELECT dossier_id FROM dossier_events)
 )
-WHERE guard = 0 AND fence = 0
+WHERE guard = 0 AND fence = 0 AND pause = 0
 GROUP BY id, hash
 HAVING sign != 0
 ORDER BY dossier_id, sign
-SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0, transform_null_in = 0, limit = 0, offset = 0, final = 0,
+SETTINGS allow_custom_error_code_in_throwif = 1, join_use_nulls = 0, aggregate_functions_null_for_empty = 0, transform_null_in = 0, limit = 0, offset = 0, final = 0,
     additional_result_filter = '', max_rows_to_read = 0, max_bytes_to_read = 0, read_overflow_mode = 'throw', max_rows_to_group_by = 0, group_by_overflow_mode = 'throw',
     max_rows_in_set = 0, max_bytes_in_set = 0, set_overflow_mode = 'throw', max_rows_in_join = 0, max_bytes_in_join = 0, join_overflow_mode = 'throw',
     max_rows_to_sort = 0, max_bytes_to_sort = 0, sort_overflow_mode = 'throw', max_result_rows = 0, max_result_bytes = 0, result_overflow_mode = 'throw', timeout_overflow_mode = 'throw'

@@ -62,6 +62,25 @@ export function createMetrics(service: string) {
     alert_evaluations: counter('motcua_alert_evaluations_total', 'Evaluations of alert rules', ['rule', 'outcome']),
     alert_changes: counter('motcua_alert_changes_total', 'Alerts that changed their state', ['rule', 'state']),
     alerts_open: gauge('motcua_alerts_open', 'Alerts that are not resolved'),
+    /** What the last audit found; anything above 0: `npm run audit` names it, `-- --repair` makes it right. */
+    audit_differences: gauge(
+      'motcua_audit_differences',
+      'Found by the last audit: dossiers and sums that differ, records missing from the log, conflicting event ids',
+      ['kind'],
+    ),
+    /** Unix time of the last audit that could be done, whatever it found; not growing: its log says why. */
+    audit_last_success: gauge(
+      'motcua_audit_last_success_timestamp_seconds',
+      'Unix time at which an audit last came to its end',
+      ['kind'],
+    ),
+    audit_seconds: gauge('motcua_audit_seconds', 'How long the last audit took', ['kind']),
+    /** Dossiers whose events contradict each other, as the last whole audit saw them; ask the source. */
+    quarantined_dossiers: gauge(
+      'motcua_quarantined_dossiers',
+      'Dossiers whose events contradict each other; they count as the contract says',
+      ['reason'],
+    ),
   }
 }
 export type Metrics = ReturnType<typeof createMetrics>

@@ -13,12 +13,13 @@ import { createProducer, partitionCount } from '../common/kafka.ts'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
 import { createClassify } from './classify.ts'
-import type { IngestConfig } from './config.ts'
+import { type IngestConfig, timeLimits } from './config.ts'
 import { alertCopy, type Copy, createCopyHandler, deadLetterCopy } from './copies.ts'
 import { createDeadLetters, createRehome, DLQ_SUFFIX } from './dead-letters.ts'
 import { createGather } from './gather.ts'
 import { createInsert } from './insert.ts'
 import { createOwnership } from './ownership.ts'
+import { createPaused } from './pause.ts'
 import { createSettle } from './settle.ts'
 import { createKafkaSource } from './source.ts'
 
@@ -43,6 +44,7 @@ export async function createIngest(deps: IngestDeps) {
   const { config, kafka, clickhouse, registry, metrics, log, crash, now = Date.now } = deps
   const producer = createProducer(kafka)
   const partitions = await partitionCount(kafka, TOPIC)
+  const { session_ms, heartbeat_ms, query_s_max } = timeLimits(config.INGEST_SESSION_MS)
 
   let progressed_ms = now()
   let assigned = false
@@ -62,10 +64,11 @@ export async function createIngest(deps: IngestDeps) {
 
   const settle = createSettle({
     ownership,
+    paused: createPaused(clickhouse),
     classify: createClassify(createDecoder(registry, deps.knownUnit), partitions),
     writeDeadLetters: createDeadLetters(producer, TOPIC, now),
     rehome: createRehome(producer, TOPIC),
-    insert: createInsert(clickhouse, 'dossier_events'),
+    insert: createInsert(clickhouse, 'dossier_events', query_s_max),
     metrics,
     log,
     now,
@@ -83,6 +86,8 @@ export async function createIngest(deps: IngestDeps) {
     chunk_rows_max: config.INGEST_BATCH_ROWS_MAX,
     fetch_wait_ms_max: config.INGEST_BATCH_WAIT_MS_MAX,
     fetch_bytes_max: config.INGEST_FETCH_BYTES_MAX,
+    session_ms,
+    heartbeat_ms,
     handle: async chunk => {
       const outcome = await gather(chunk)
       if (outcome.done) progress()
@@ -110,6 +115,8 @@ export async function createIngest(deps: IngestDeps) {
       chunk_rows_max: 1_000,
       fetch_wait_ms_max: 500,
       fetch_bytes_max: 1_048_576,
+      session_ms,
+      heartbeat_ms,
       handle: createCopyHandler(clickhouse, copy, log),
       onIdle: () => undefined,
       onPaused: () => undefined,

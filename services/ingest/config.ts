@@ -13,5 +13,19 @@ export const ingestConfig = z.object({
   INGEST_FETCH_BYTES_MAX: integer({ min: 65_536, max: 268_435_456, otherwise: 8_388_608 }),
   /** Inserts at the same time. More than cores helps nobody. */
   INGEST_INSERTS_MAX: integer({ min: 1, max: 16, otherwise: 2 }),
+  /** A member that died or sleeps keeps its partitions this long. Brokers take 6 s to 30 min by default. */
+  INGEST_SESSION_MS: integer({ min: 6_000, max: 300_000, otherwise: 30_000 }),
 })
 export type IngestConfig = z.output<typeof ingestConfig>
+
+/**
+ * The server gives up first, then the client, then the consumer's session ends: all from the session, so that no
+ * configuration can turn the order round.
+ */
+export const timeLimits = (session_ms: number) => ({
+  session_ms,
+  heartbeat_ms: Math.floor(session_ms / 10),
+  request_ms_max: Math.floor((session_ms * 23) / 30),
+  query_s_max: Math.floor((session_ms * 2) / 3_000),
+})
+export type TimeLimits = ReturnType<typeof timeLimits>

@@ -1,5 +1,6 @@
 import { ClickHouseError } from '@clickhouse/client'
 import { expect, test } from 'vitest'
+import { RegistryUnavailable } from '../../schemas/registry.ts'
 import { isPassing } from './insert.ts'
 
 const clickhouseError = (code: string, type: string) => new ClickHouseError({ message: 'x', code, type })
@@ -11,6 +12,7 @@ test.each([
   ['refused connection', Object.assign(new Error('x'), { code: 'ECONNREFUSED' }), true],
   ['a wrapped reset', new Error('x', { cause: Object.assign(new Error('y'), { code: 'ECONNRESET' }) }), true],
   ["the client's time-out", new Error('Timeout error.'), true],
+  ['a schema registry that does not answer', new RegistryUnavailable('x'), true],
   ['an unknown table', clickhouseError('60', 'UNKNOWN_TABLE'), false],
   ['the block guard', clickhouseError('395', 'FUNCTION_THROW_IF_VALUE_IS_NON_ZERO'), false],
   ['bad data', clickhouseError('33', 'CANNOT_READ_ALL_DATA'), false],

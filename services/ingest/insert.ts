@@ -6,6 +6,7 @@
  */
 import { Readable } from 'node:stream'
 import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings } from '@clickhouse/client'
+import { RegistryUnavailable } from '../../schemas/registry.ts'
 import { QUERY_S_MAX } from '../common/clickhouse.ts'
 import type { GoodRow } from './classify.ts'
 import { type BatchFacts, containerOf, STORED_COLUMNS } from './container.ts'
@@ -82,6 +83,7 @@ const NETWORK = new Set([
 
 /** Whether a failed insert may succeed later without anybody changing anything. */
 export function isPassing(error: unknown): boolean {
+  if (error instanceof RegistryUnavailable) return true
   if (error instanceof ClickHouseError) return PASSING.has(error.code)
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     if ('code' in at && NETWORK.has(String(at.code))) return true
@@ -107,18 +109,23 @@ export function readInsertComment(text: string): { topic: string; partitions: nu
 /** Sends a container file into columns of a table, with the settings the promise leans on. */
 export async function insertContainer(
   clickhouse: ClickHouseClient,
-  into: { table: string; columns: readonly string[]; container: Buffer; log_comment: string },
+  into: { table: string; columns: readonly string[]; container: Buffer; log_comment: string; query_s_max?: number },
 ): Promise<void> {
   const { stream } = await clickhouse.exec({
     query: `INSERT INTO ${into.table} (${into.columns.join(', ')}) FORMAT Avro`,
     values: Readable.from([into.container], { objectMode: false }),
-    clickhouse_settings: { ...INSERT_SETTINGS, log_comment: into.log_comment },
+    clickhouse_settings: {
+      ...INSERT_SETTINGS,
+      max_execution_time: into.query_s_max ?? QUERY_S_MAX,
+      log_comment: into.log_comment,
+    },
   })
   // The answer has no body; reading it to its end gives the connection back.
   for await (const _ of stream) void _
 }
 
-export function createInsert(clickhouse: ClickHouseClient, table: string) {
+/** `query_s_max`: when the server gives up; sooner than the client (config.ts). */
+export function createInsert(clickhouse: ClickHouseClient, table: string, query_s_max = QUERY_S_MAX) {
   return async function insert(rows: readonly GoodRow[], facts: BatchFacts): Promise<void> {
     const log_comment = insertComment(facts.topic, new Set(rows.map(row => row.partition)))
     await insertContainer(clickhouse, {
@@ -126,6 +133,7 @@ export function createInsert(clickhouse: ClickHouseClient, table: string) {
       columns: STORED_COLUMNS,
       container: containerOf(rows, facts),
       log_comment,
+      query_s_max,
     })
   }
 }

@@ -7,12 +7,14 @@ import { runService } from '../common/main.ts'
 import { createMetrics } from '../common/metrics.ts'
 import { openUnitDirectory } from '../common/units.ts'
 import { createIngest } from './app.ts'
-import { ingestConfig } from './config.ts'
+import { ingestConfig, timeLimits } from './config.ts'
 import { checkServer } from './server-check.ts'
 
 await runService('ingest', async (log, crash) => {
   const config = readConfig(ingestConfig, process.env)
-  const clickhouse = createClickHouse(config, 'ingest')
+  const clickhouse = createClickHouse(config, 'ingest', {
+    request_ms_max: timeLimits(config.INGEST_SESSION_MS).request_ms_max,
+  })
   await checkServer(clickhouse, config.INGEST_BATCH_ROWS_MAX)
   const units = await openUnitDirectory(clickhouse, log)
   const ingest = await createIngest({

@@ -1,5 +1,6 @@
 /** The order of a batch, and what a failure at each step leaves behind. */
 import { expect, test } from 'vitest'
+import { RegistryUnavailable } from '../../schemas/registry.ts'
 import { createLog } from '../common/log.ts'
 import { createMetrics } from '../common/metrics.ts'
 import type { Classified } from './classify.ts'
@@ -25,7 +26,7 @@ const classified = {
 } as unknown as Classified
 
 /** A batch whose step `failing` fails with `error`, and the steps that were done. */
-function settleWith(failing?: string, error: unknown = new Error('unknown')) {
+function settleWith(failing?: string, error: unknown = new Error('unknown'), paused = false) {
   const steps: string[] = []
   const doubted: number[] = []
   const step = (name: string) => async () => {
@@ -33,7 +34,10 @@ function settleWith(failing?: string, error: unknown = new Error('unknown')) {
     if (name === failing) throw error
   }
   const settle = createSettle({
-    classify: async () => classified,
+    classify: async () => {
+      if (failing === 'classify') throw error
+      return classified
+    },
     writeDeadLetters: step('dead letters'),
     rehome: step('rehome'),
     insert: step('insert'),
@@ -42,6 +46,7 @@ function settleWith(failing?: string, error: unknown = new Error('unknown')) {
       ensure: step('ensure'),
       writerOf: () => 'test',
     },
+    paused: async () => paused,
     metrics: createMetrics('test'),
     log,
     now: () => 0,
@@ -74,4 +79,18 @@ test('a passing failure of the insert asks to read again, ever later, and writes
   expect(pauses).toEqual([500, 1000, 2000, 4000, 8000, 15000, 15000, 15000])
   expect(steps.filter(step => step !== 'insert' && step !== 'ensure')).toEqual(['dead letters', 'rehome'])
   expect(doubted).toEqual(new Array(8).fill(3))
+})
+
+test('while the ledger is paused nothing is inserted, nothing is in doubt, and it is read again soon', async () => {
+  const { settle, steps, doubted } = settleWith(undefined, undefined, true)
+  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 250 })
+  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 250 })
+  expect(steps).toEqual(['dead letters', 'rehome'])
+  expect(doubted).toEqual([])
+})
+
+test('a schema registry that does not answer asks to read again; nothing was written', async () => {
+  const { settle, steps } = settleWith('classify', new RegistryUnavailable('away'))
+  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 500 })
+  expect(steps).toEqual([])
 })

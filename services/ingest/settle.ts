@@ -9,10 +9,11 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
-import type { Classify, DeadLetter, Misplaced } from './classify.ts'
+import type { Classified, Classify, DeadLetter, Misplaced } from './classify.ts'
 import { failPoint } from './fail-point.ts'
 import { type Insert, isPassing } from './insert.ts'
 import type { Ownership } from './ownership.ts'
+import type { Paused } from './pause.ts'
 import type { Chunk, Outcome } from './source.ts'
 
 export interface SettleDeps {
@@ -21,6 +22,7 @@ export interface SettleDeps {
   rehome: (records: readonly Misplaced[]) => Promise<void>
   insert: Insert
   ownership: Ownership
+  paused: Paused
   metrics: Metrics
   log: Log
   now: () => number
@@ -28,6 +30,8 @@ export interface SettleDeps {
 
 const PAUSE_MS_MIN = 500
 const PAUSE_MS_MAX = 15_000
+/** A rebuild's exchange takes about a second. */
+const REBUILD_PAUSE_MS = 250
 
 export function createSettle(deps: SettleDeps) {
   const { metrics, log, now } = deps
@@ -36,8 +40,22 @@ export function createSettle(deps: SettleDeps) {
   const written = new Map<number, bigint>()
   const unwritten = (partition: number, offset: bigint) => offset > (written.get(partition) ?? -1n)
 
+  /** Nothing is held meanwhile: the records are read again. */
+  function later(error: unknown, why: string): Outcome {
+    const pause_ms = Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** failures++)
+    metrics.insert_retries.inc()
+    log.warn({ err: error, pause_ms }, why)
+    return { done: false, pause_ms }
+  }
+
   return async function settle(chunks: readonly Chunk[]): Promise<Outcome> {
-    const classified = await deps.classify(chunks)
+    let classified: Classified
+    try {
+      classified = await deps.classify(chunks)
+    } catch (error) {
+      if (!isPassing(error)) throw error
+      return later(error, 'the schema registry does not answer; the records are read again')
+    }
     await failPoint('classified')
     const { good } = classified
     const dead = classified.dead.filter(({ partition, record }) => unwritten(partition, record.offset))
@@ -52,24 +70,21 @@ export function createSettle(deps: SettleDeps) {
       const started_ms = now()
       const written_to = new Set(good.map(row => row.partition))
       try {
+        if (await deps.paused()) return { done: false, pause_ms: REBUILD_PAUSE_MS }
         await deps.ownership.ensure(written_to)
+        // After the claim: what an earlier owner still wrote of the same dossiers has an earlier time (rates_as_known).
+        const ingested_at_ms = now()
         await deps.insert(good, {
           topic: (chunks[0] as Chunk).topic,
           writerOf: deps.ownership.writerOf,
-          batch: batchName(started_ms),
-          ingested_at_ms: started_ms,
+          batch: batchName(ingested_at_ms),
+          ingested_at_ms,
         })
       } catch (error) {
         if (!isPassing(error)) throw error
         // It may have been written, or may yet be: nothing of these partitions is written before that is certain.
         deps.ownership.doubt(written_to)
-        const pause_ms = Math.min(PAUSE_MS_MAX, PAUSE_MS_MIN * 2 ** failures++)
-        metrics.insert_retries.inc()
-        log.warn(
-          { err: error, rows: good.length, pause_ms },
-          'ClickHouse does not take the batch; its partitions wait and it is read again',
-        )
-        return { done: false, pause_ms }
+        return later(error, 'ClickHouse does not take the batch; its partitions wait and it is read again')
       }
       await failPoint('inserted')
       metrics.insert_seconds.observe((now() - started_ms) / 1000)

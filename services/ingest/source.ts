@@ -39,6 +39,9 @@ export interface SourceOptions {
   chunk_rows_max: number
   fetch_wait_ms_max: number
   fetch_bytes_max: number
+  /** Longer than any request to ClickHouse (config.ts); a killed member keeps its partitions this long. */
+  session_ms: number
+  heartbeat_ms: number
   handle: (chunk: Chunk) => Promise<Outcome>
   /** The member read nothing because there was nothing. */
   onIdle: () => void
@@ -48,10 +51,6 @@ export interface SourceOptions {
   crash: (error: unknown) => void
   log: Log
 }
-
-/** Longer than any request to ClickHouse (services/common/clickhouse.ts); a killed member keeps its partitions this long. */
-const SESSION_MS = 30_000
-const HEARTBEAT_MS = 3_000
 
 export interface Source {
   start(): Promise<void>
@@ -63,9 +62,9 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
   const { topic, log } = options
   const consumer: Consumer = kafka.consumer({
     groupId: options.group,
-    sessionTimeout: SESSION_MS,
-    rebalanceTimeout: SESSION_MS,
-    heartbeatInterval: HEARTBEAT_MS,
+    sessionTimeout: options.session_ms,
+    rebalanceTimeout: options.session_ms,
+    heartbeatInterval: options.heartbeat_ms,
     allowAutoTopicCreation: false,
     // The broker gathers, so that no timer of ours has to: it answers when there is plenty, or when the wait is over.
     minBytes: Math.floor(options.fetch_bytes_max / 4),
@@ -94,7 +93,7 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
   /** One fetched batch of one partition: hand it over in chunks, commit each, stop at the first that has to wait. */
   async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
     // A heartbeat that fails says "rebalance": what runs is finished first, then kafkajs sees it again and rejoins.
-    const beat = setInterval(() => void heartbeat().catch(() => undefined), HEARTBEAT_MS)
+    const beat = setInterval(() => void heartbeat().catch(() => undefined), options.heartbeat_ms)
     try {
       for (let at = 0; at < batch.messages.length && isRunning() && !isStale(); at += options.chunk_rows_max) {
         const messages = batch.messages.slice(at, at + options.chunk_rows_max)
@@ -132,7 +131,7 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
     async start() {
       consumer.on(consumer.events.GROUP_JOIN, ({ payload }) => {
         const partitions = payload.memberAssignment[topic] ?? []
-        log.info({ partitions }, 'assigned')
+        log.info({ topic, partitions }, 'assigned')
         options.onAssigned(partitions)
       })
       consumer.on(consumer.events.CRASH, ({ payload }) => {

@@ -29,6 +29,8 @@ export interface LocalKafkaOptions {
   /** the variable an error about the port names; default KAFKA_PORT */
   readonly portVariable?: string
   readonly heapMegabytes?: number
+  /** A second listener whose clients are told another port: for a proxy in between (test/chaos). */
+  readonly proxied?: { readonly port: number; readonly advertisedPort: number }
 }
 
 export interface LocalKafka {
@@ -124,17 +126,25 @@ function kafkaUuid(): string {
 
 /** The controller's port is free to change between starts: the only voter is known by its id. */
 export function serverProperties(
-  options: Pick<LocalKafkaOptions, 'host' | 'port' | 'dataDir'>,
+  options: Pick<LocalKafkaOptions, 'host' | 'port' | 'dataDir' | 'proxied'>,
   controllerPort: number,
 ): string {
+  const { proxied } = options
   const settings: Record<string, string | number | boolean> = {
     'process.roles': 'broker,controller',
     'node.id': 1,
     'controller.quorum.voters': `1@127.0.0.1:${controllerPort}`,
     'controller.listener.names': 'CONTROLLER',
-    listeners: `PLAINTEXT://${hostAndPort(options.host, options.port)},CONTROLLER://127.0.0.1:${controllerPort}`,
-    'advertised.listeners': `PLAINTEXT://${hostAndPort(reachable(options.host), options.port)}`,
-    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT',
+    listeners: [
+      `PLAINTEXT://${hostAndPort(options.host, options.port)}`,
+      `CONTROLLER://127.0.0.1:${controllerPort}`,
+      ...(proxied === undefined ? [] : [`PROXIED://127.0.0.1:${proxied.port}`]),
+    ].join(','),
+    'advertised.listeners': [
+      `PLAINTEXT://${hostAndPort(reachable(options.host), options.port)}`,
+      ...(proxied === undefined ? [] : [`PROXIED://127.0.0.1:${proxied.advertisedPort}`]),
+    ].join(','),
+    'listener.security.protocol.map': 'PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,PROXIED:PLAINTEXT',
     'inter.broker.listener.name': 'PLAINTEXT',
     'log.dirs': options.dataDir,
     // one node: nothing can be copied elsewhere

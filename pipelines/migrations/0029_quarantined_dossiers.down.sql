@@ -1,0 +1,1 @@
+DROP VIEW quarantined_dossiers

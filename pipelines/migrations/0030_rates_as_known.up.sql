@@ -1,0 +1,41 @@
+-- The rates as a reader would have seen them at a past moment: the same sums over the postings made until then. A batch
+-- counts from its `ingested_at`, which is when ingest began to write it: a reader of that very moment saw it up to a few
+-- seconds later (at most the time an insert may take), and of two batches under way at once either the first, or both. What a
+-- damage hid counts from the healing on; a rebuild gives it back the time at which it was first told.
+-- Units are those of today's lists. The roll-ups know no moments, so this reads postings: a scan, not a lookup.
+CREATE VIEW rates_as_known AS
+SELECT at_code AS unit_code, at_valid_from AS unit_valid_from, any(name) AS unit_name,
+    sum(n_received) AS received, sum(n_online) AS received_online, if(received = 0, NULL, received_online / received) AS online_rate,
+    sum(n_settled) AS settled, sum(n_early) AS settled_early, settled - settled_early - settled_late AS settled_on_time,
+    sum(n_late) AS settled_late, if(settled = 0, NULL, (settled_early + settled_on_time) / settled) AS on_time_rate,
+    arraySort(groupArrayIf(source, n_received != 0 OR n_settled != 0)) AS sources
+FROM
+(
+    SELECT
+        multiIf({tier:String} = 'commune', u.commune_code, {tier:String} = 'district', u.district_code, {tier:String} = 'province', u.province_code, 'VN') AS at_code,
+        multiIf({tier:String} = 'commune', u.commune_valid_from, {tier:String} = 'district', u.district_valid_from, {tier:String} = 'province', u.province_valid_from, toDate(0)) AS at_valid_from,
+        any(multiIf({tier:String} = 'commune', u.commune_name, {tier:String} = 'district', u.district_name, {tier:String} = 'province', u.province_name, 'Việt Nam')) AS name,
+        f.source AS source,
+        sum(f.received) AS n_received, sum(f.online) AS n_online, sum(f.settled) AS n_settled, sum(f.early) AS n_early, sum(f.late) AS n_late
+    FROM
+    (
+        SELECT unit_code, received_on AS day, source,
+            sum(sign) AS received, sumIf(sign, channel = 'ONLINE') AS online, toInt64(0) AS settled, toInt64(0) AS early, toInt64(0) AS late
+        FROM dossier_postings
+        WHERE posted_at <= {at:DateTime64(3, 'UTC')} AND received_on BETWEEN {from:Date} AND {to:Date}
+        GROUP BY unit_code, received_on, source
+        UNION ALL
+        SELECT unit_code, settled_on AS day, source,
+            toInt64(0), toInt64(0), sum(sign), sumIf(sign, compared_on < due_on), sumIf(sign, compared_on > due_on AND due_on != toDate(0))
+        FROM dossier_postings
+        WHERE posted_at <= {at:DateTime64(3, 'UTC')} AND settled_on BETWEEN {from:Date} AND {to:Date} AND settled_on != toDate(0)
+        GROUP BY unit_code, settled_on, source
+    ) AS f
+    ASOF LEFT JOIN unit_on_day AS u ON f.unit_code = u.unit_code AND f.day >= u.from_day
+    WHERE at_code != '' AND throwIf({tier:String} NOT IN ('commune', 'district', 'province', 'country'), 'tier must be commune, district, province or country') = 0
+    GROUP BY at_code, at_valid_from, f.source
+)
+GROUP BY at_code, at_valid_from
+HAVING received != 0 OR received_online != 0 OR settled != 0 OR settled_early != 0 OR settled_late != 0
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0
+COMMENT 'rates_as_known(at=, from=, to=, tier=): rates(from=, to=, tier=) as they were known at a past moment (UTC)'

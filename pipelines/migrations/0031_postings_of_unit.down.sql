@@ -1,0 +1,1 @@
+DROP VIEW postings_of_unit

@@ -1,0 +1,1 @@
+DROP VIEW restated_dossiers

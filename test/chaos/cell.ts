@@ -1,0 +1,208 @@
+/**
+ * One cell of the matrix: a fault at a moment under a seeded stream, and then the truth. Passed: the fault took effect, and all
+ * is exact. FAILED: something is not. Void: the fault did not take effect, the run shows nothing. Unverified: the surroundings
+ * (broker, engine, machine) did not play along; never a pass.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createRandom, type Random } from '../../infra/sample/random.ts'
+import { rowsOf } from '../../services/common/clickhouse.ts'
+import { MomentMissed } from './control.ts'
+import { ASSIGNED, ASSIGNED_MS_MAX, type Member, type Stack } from './stack.ts'
+import { allCommitted, GROUP, topicEnds, uncommitted, verify } from './verify.ts'
+import { createWorkload, type Delivery, type Workload, type WorkloadOptions } from './workload.ts'
+
+export const MOMENTS = ['start', 'mid-batch', 'before-commit', 'random'] as const
+export type Moment = (typeof MOMENTS)[number]
+
+/** What a fault works with. */
+export interface Stage {
+  stack: Stack
+  moment: Moment
+  random: Random
+  workload: Workload
+  /** An ingest process, held at a fail point where told so; the first one reads at once what was sent before. */
+  member(holds?: Record<string, number>): Promise<Member>
+  members: readonly Member[]
+  /** False in the control that takes the fence away: then nobody can be seen to be refused by it. */
+  fenced: boolean
+  /** The fault is over: from now on the first new rate is awaited. Called once; else the end of the fault's function. */
+  over(): void
+}
+
+export interface Fault {
+  name: string
+  workload?: (moment: Moment) => WorkloadOptions
+  /** Does it; resolves with the evidence that it took effect. Throws {@link Void} where it did not. */
+  run(stage: Stage): Promise<string>
+  /** Before and after the cells of this fault. Throws {@link Unverified} where this machine cannot. */
+  prepare?: (stack: Stack) => Promise<() => Promise<void>>
+}
+
+/** A cell's own database or code, for the negative controls. */
+export interface Change {
+  /** Applied to the cell's ClickHouse before, and undone by the function returned. */
+  database?: (stack: Stack) => Promise<() => Promise<void>>
+  /** Where the services are that are run instead. */
+  project?: string
+}
+
+export class Void extends Error {}
+export class Unverified extends Error {}
+
+export type Result = 'passed' | 'FAILED' | 'void' | 'unverified'
+export interface Report {
+  cell: string
+  fault: string
+  moment: Moment
+  seed: number
+  result: Result
+  /** What took effect, or why the run shows nothing. */
+  evidence: string
+  differences: string[]
+  events: number
+  refused: number
+  duplicates: number
+  dead_letters: number
+  rehomed: number
+  kills: number
+  rates_different: number
+  events_lost: number
+  /** From the fault's end to the first posting of a batch begun after it. */
+  first_rate_ms: number | null
+  seconds: number
+}
+
+const SEND_ROWS = 40
+const SEND_PAUSE_MS = 50
+const BARRIER_MS_MAX = 60_000
+
+export async function runCell(
+  stack: Stack,
+  fault: Fault,
+  moment: Moment,
+  seed: number,
+  change: Change = {},
+): Promise<Report> {
+  const began_ms = Date.now()
+  const cell = `${fault.name}/${moment}`
+  const random = createRandom(`chaos ${cell} ${seed}`)
+  const workload = createWorkload(`stream ${cell} ${seed}`, fault.workload?.(moment))
+  const kills = stack.kills
+  const report: Report = {
+    cell,
+    fault: fault.name,
+    moment,
+    seed,
+    result: 'unverified',
+    evidence: '',
+    differences: [],
+    events: workload.accepted.length,
+    refused: workload.refused.size,
+    duplicates: 0,
+    dead_letters: 0,
+    rehomed: 0,
+    kills: 0,
+    rates_different: 0,
+    events_lost: 0,
+    first_rate_ms: null,
+    seconds: 0,
+  }
+  const members: Member[] = []
+  let undo: (() => Promise<void>) | undefined
+  try {
+    await cleanUp(stack)
+    undo = await change.database?.(stack)
+    const begin = await topicEnds(stack)
+    let sent = await send(stack, workload.parts[0], 0)
+    let sending = Promise.resolve(0)
+    let watching: Promise<number | null> | undefined
+    const over = () => {
+      watching ??= firstRate(stack, Date.now())
+    }
+    const member = async (holds?: Record<string, number>) => {
+      const started = await stack.member(`ingest-${members.length + 1}`, holds, change.project)
+      // The stream goes on while it works, not while it starts.
+      if (members.push(started) === 1)
+        sending = started
+          .logged(ASSIGNED, ASSIGNED_MS_MAX)
+          .catch(() => undefined)
+          .then(() => send(stack, workload.parts[1], SEND_PAUSE_MS))
+      return started
+    }
+    report.evidence = await fault.run({ stack, moment, random, workload, member, members, fenced: true, over })
+    over()
+    sent += await sending
+    sent += await send(stack, workload.parts[2], SEND_PAUSE_MS / 5)
+    const stuck = await allCommitted(stack, BARRIER_MS_MAX)
+    report.first_rate_ms = stuck === undefined ? ((await watching) ?? null) : null
+    const { differences, ...figures } = await verify(stack, workload, begin, sent)
+    Object.assign(report, figures)
+    report.differences = [...(stuck === undefined ? [] : [stuck]), ...differences]
+    report.result = report.differences.length === 0 ? 'passed' : 'FAILED'
+  } catch (error) {
+    report.result = error instanceof Void || error instanceof MomentMissed ? 'void' : 'unverified'
+    report.evidence = `${(error as Error).message}${members.map(lastWords).join('')}`
+  } finally {
+    stack.kafkaProxy.heal()
+    stack.clickhouseProxy.heal()
+    await Promise.all([stack.broker.start(), stack.engine.start()]).catch(() => undefined)
+    await Promise.all(members.map(member => member.stop()))
+    await undo?.().catch(error => Object.assign(report, { result: 'unverified', evidence: (error as Error).message }))
+    stack.control.forget()
+  }
+  report.kills = stack.kills - kills
+  report.seconds = (Date.now() - began_ms) / 1000
+  return report
+}
+
+const lastWords = (member: Member) => `\n  ${member.name}: ${(member.lines.at(-1) ?? 'said nothing').slice(0, 400)}`
+
+/** Nothing of an earlier cell is left: tables empty, no member, nothing to be read. */
+async function cleanUp(stack: Stack): Promise<void> {
+  for (const table of ['dossier_events', 'dossier_postings', 'partition_owners', 'dead_letters'])
+    await stack.clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
+  if ((await uncommitted(stack)) === 0) return
+  for (let turn = 0; turn < 150; turn++) {
+    const { groups } = await stack.admin.describeGroups([GROUP])
+    if (groups[0]?.state === 'Empty' || groups[0]?.state === 'Dead') break
+    await sleep(100)
+  }
+  const ends = await stack.admin.fetchTopicOffsets('dossier-events')
+  await stack.admin.setOffsets({
+    groupId: GROUP,
+    topic: 'dossier-events',
+    partitions: ends.map(({ partition, high }) => ({ partition, offset: high })),
+  })
+}
+
+/** Sends until everything is acknowledged; what a producer is not told is accepted it sends again. How many were sent. */
+async function send(stack: Stack, deliveries: readonly Delivery[], pause_ms: number): Promise<number> {
+  let sent = 0
+  for (let at = 0; at < deliveries.length; at += SEND_ROWS) {
+    const messages = deliveries.slice(at, at + SEND_ROWS)
+    for (let left = 5; ; left--) {
+      try {
+        sent += messages.length
+        await stack.producer.send({ topic: 'dossier-events', acks: -1, messages })
+        break
+      } catch (error) {
+        if (left === 0) throw new Unverified(`the harness could not send: ${(error as Error).message}`)
+      }
+    }
+    if (pause_ms > 0) await sleep(pause_ms)
+  }
+  return sent
+}
+
+/** Milliseconds from a moment to the first posting of a batch that began after it. */
+async function firstRate(stack: Stack, from_ms: number): Promise<number | null> {
+  while (Date.now() < from_ms + BARRIER_MS_MAX) {
+    const rows = await rowsOf<{ n: number }>(
+      stack.clickhouse,
+      `SELECT count() AS n FROM dossier_postings WHERE posted_at > fromUnixTimestamp64Milli(${from_ms})`,
+    ).catch(() => [])
+    if ((rows[0]?.n ?? 0) > 0) return Date.now() - from_ms
+    await sleep(50)
+  }
+  return null
+}

@@ -1,0 +1,170 @@
+/**
+ * The oracle: what every rate must be, from the set of accepted events and contract.md alone ("Meaning": Fold, Life, Counting,
+ * Unit on a day, Rows). Slow, plain, and without a line of the pipeline, so that the two cannot be wrong together.
+ */
+import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
+import { type Place, unitOnDay } from './lists.ts'
+
+/** What counts of one dossier; the names are those of the ledger's columns, days are numbers since 1970 at +07:00, null: none. */
+export interface Facts {
+  unit_code: string
+  source: string
+  procedure_code: string
+  sector_code: string
+  channel: string
+  service_level: string
+  received_on: number
+  due_on: number | null
+  settled_on: number | null
+  compared_on: number | null
+  returned_on: number | null
+  supplement_requests: number
+  fee_due: boolean
+  paid_online: boolean
+  digital_result: boolean
+  digitised: boolean
+  data_reused: boolean
+}
+
+export interface Counts {
+  received: number
+  received_online: number
+  settled: number
+  settled_early: number
+  settled_on_time: number
+  settled_late: number
+}
+export type RateRow = { month: string; unit_code: string; unit_valid_from: string } & Counts
+export type PeriodRow = Omit<RateRow, 'month'>
+export type Tier = 'commune' | 'district' | 'province'
+
+const LIFE = 'SUBMITTED RECEIVED NOT_ACCEPTED SETTLED RETURNED WITHDRAWN STOPPED CORRECTED VOIDED'.split(' ')
+const LOCAL_MS = 7 * 3_600_000
+const DAY_MS = 86_400_000
+const dayOf = (ms: number) => Math.floor((ms + LOCAL_MS) / DAY_MS)
+const isoOf = (day: number) => new Date(day * DAY_MS).toISOString().slice(0, 10)
+
+/** Dossiers that count, with what counts of them. */
+export function countedFacts(events: Iterable<DossierEvent>): Map<string, Facts> {
+  const counted = new Map<string, Facts>()
+  for (const [dossier_id, own] of Map.groupBy(events, event => event.dossier_id)) {
+    const facts = fold(own)
+    if (facts !== undefined) counted.set(dossier_id, facts)
+  }
+  return counted
+}
+
+function fold(events: readonly DossierEvent[]): Facts | undefined {
+  const lowestFirst = [...events].sort((a, b) => {
+    if (a.revision !== b.revision) return a.revision < b.revision ? -1 : 1
+    const [ida, idb] = [a.event_id.toLowerCase(), b.event_id.toLowerCase()]
+    return ida < idb ? -1 : ida > idb ? 1 : 0
+  })
+  /** The field of the highest event that carries it or empties it. */
+  const says = <Field extends keyof DossierEvent>(field: Field): DossierEvent[Field] | null => {
+    let value: DossierEvent[Field] | null = null
+    for (const event of lowestFirst) {
+      if (event[field] !== null) value = event[field]
+      else if (event.cleared.includes(field)) value = null
+    }
+    return value
+  }
+  const life = lowestFirst.findLast(event => LIFE.includes(event.event_type))
+  const unit = says('processing_unit') ?? says('receiving_unit')
+  const received_at = says('received_at')
+  if (life?.event_type === 'VOIDED' || life?.event_type === 'NOT_ACCEPTED') return undefined
+  if (unit === null || received_at === null) return undefined
+
+  const [due_at, settled_at, returned_at] = [says('due_at'), says('settled_at'), says('returned_at')]
+  return {
+    unit_code: unit,
+    source: life?.source ?? '',
+    procedure_code: says('procedure_code') ?? '',
+    sector_code: says('sector_code') ?? '',
+    channel: says('channel') ?? '',
+    service_level: says('service_level') ?? '',
+    received_on: dayOf(received_at),
+    due_on: due_at === null ? null : dayOf(due_at),
+    settled_on: settled_at === null ? null : dayOf(settled_at),
+    compared_on: settled_at === null ? null : dayOf(settled_at - Number(says('supplement_pause_ms') ?? 0n)),
+    returned_on: returned_at === null ? null : dayOf(returned_at),
+    supplement_requests: says('supplement_requests') ?? 0,
+    fee_due: says('fee_due') ?? false,
+    paid_online: says('paid_online') ?? false,
+    digital_result: says('digital_result') ?? false,
+    digitised: says('digitised') ?? false,
+    data_reused: says('data_reused') ?? false,
+  }
+}
+
+/** What one dossier adds to the counts of a day. */
+type Flow = { unit_code: string; day: string } & Counts
+
+const NONE: Counts = {
+  received: 0,
+  received_online: 0,
+  settled: 0,
+  settled_early: 0,
+  settled_on_time: 0,
+  settled_late: 0,
+}
+
+function flowsOf(facts: Facts): Flow[] {
+  const { unit_code, received_on, settled_on, compared_on, due_on } = facts
+  const flows: Flow[] = [
+    { ...NONE, unit_code, day: isoOf(received_on), received: 1, received_online: facts.channel === 'ONLINE' ? 1 : 0 },
+  ]
+  if (settled_on === null || compared_on === null) return flows
+  const early = due_on !== null && compared_on < due_on
+  const late = due_on !== null && compared_on > due_on
+  flows.push({
+    ...NONE,
+    unit_code,
+    day: isoOf(settled_on),
+    settled: 1,
+    settled_early: early ? 1 : 0,
+    settled_late: late ? 1 : 0,
+    settled_on_time: early || late ? 0 : 1,
+  })
+  return flows
+}
+
+/** Adds flows up under the keys they are given; undefined: it counts nowhere here. */
+function sum<Key extends object>(flows: Flow[], keyOf: (flow: Flow) => Key | undefined): (Key & Counts)[] {
+  const byKey = new Map<string, Key & Counts>()
+  for (const flow of flows) {
+    const key = keyOf(flow)
+    if (key === undefined) continue
+    const text = Object.values(key).join(' ')
+    const row = byKey.get(text) ?? { ...key, ...NONE }
+    for (const name of Object.keys(NONE) as (keyof Counts)[]) (row as Counts)[name] += flow[name]
+    byKey.set(text, row)
+  }
+  return [...byKey].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, row]) => row)
+}
+
+const keyOf = (place: Place | undefined) =>
+  place === undefined ? undefined : { unit_code: place.code, unit_valid_from: place.valid_from }
+
+/** The rows of rates_by_commune, _district and _province, ordered by month, code and validity. */
+export function ratesOf(events: Iterable<DossierEvent>): Record<Tier, RateRow[]> {
+  const flows = [...countedFacts(events).values()].flatMap(flowsOf)
+  const monthly = (tier: Tier) =>
+    sum(flows, ({ unit_code, day }) => {
+      const unit = keyOf(unitOnDay(unit_code, day)[tier])
+      return unit && { month: `${day.slice(0, 7)}-01`, ...unit }
+    })
+  return { commune: monthly('commune'), district: monthly('district'), province: monthly('province') }
+}
+
+/** The rows of rates(from=, to=, tier=), both days included. */
+export function ratesBetween(
+  events: Iterable<DossierEvent>,
+  period: { from: string; to: string; tier: Tier | 'country' },
+): PeriodRow[] {
+  const { from, to, tier } = period
+  const flows = [...countedFacts(events).values()].flatMap(flowsOf).filter(({ day }) => from <= day && day <= to)
+  return sum(flows, ({ unit_code, day }) =>
+    tier === 'country' ? { unit_code: 'VN', unit_valid_from: '1970-01-01' } : keyOf(unitOnDay(unit_code, day)[tier]),
+  )
+}
