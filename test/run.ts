@@ -1,12 +1,28 @@
-/** `npm test`: everything, on real parts, ending with the plain line `N passed, N failed`. Arguments go to vitest. */
+/**
+ * `npm test`: everything, on real parts, ending with the plain line `N passed, N failed`. `--long` adds the long forms. Other
+ * arguments go to vitest.
+ */
 import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 
 const vitest = fileURLToPath(new URL('../node_modules/vitest/vitest.mjs', import.meta.url))
 const config = fileURLToPath(new URL('vitest.config.ts', import.meta.url))
+const asked = process.argv.slice(2)
+const long = asked.includes('--long')
+const projects = asked.includes('--project')
+  ? []
+  : ['unit', 'real', ...(long ? ['long'] : [])].flatMap(name => ['--project', name])
 const child = spawn(
   process.execPath,
-  ['--disable-warning=TimeoutNegativeWarning', vitest, 'run', '--config', config, ...process.argv.slice(2)],
+  [
+    '--disable-warning=TimeoutNegativeWarning',
+    vitest,
+    'run',
+    '--config',
+    config,
+    ...projects,
+    ...asked.filter(argument => argument !== '--long'),
+  ],
   {
     stdio: 'inherit',
   },

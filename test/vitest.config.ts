@@ -3,7 +3,15 @@ import { defineConfig } from 'vitest/config'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** Unit tests stand beside the code and need nothing; `test/` runs on the real broker and the real engine. */
+const onRealParts = {
+  globalSetup: ['test/global-setup.ts'],
+  // One broker and one engine for all: files run one after the other, so that each sees its own figures move.
+  fileParallelism: false,
+  testTimeout: 120_000,
+  hookTimeout: 180_000,
+}
+
+/** Unit tests stand beside the code and need nothing; `test/` runs on the real broker and the real engine, `test/long/` only when asked (--long). */
 export default defineConfig({
   root,
   test: {
@@ -25,15 +33,11 @@ export default defineConfig({
       },
       {
         root,
-        test: {
-          name: 'real',
-          include: ['test/*.test.ts'],
-          globalSetup: ['test/global-setup.ts'],
-          // One broker and one engine for all: files run one after the other, so that each sees its own figures move.
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
-        },
+        test: { name: 'real', include: ['test/*.test.ts'], ...onRealParts },
+      },
+      {
+        root,
+        test: { name: 'long', include: ['test/long/*.test.ts'], ...onRealParts },
       },
     ],
   },

@@ -128,7 +128,8 @@ FROM
         channel AS f_channel, service_level AS f_level, received_on AS f_received, due_on AS f_due, settled_on AS f_settled,
         compared_on AS f_compared, returned_on AS f_returned, supplement_requests AS f_requests, fee_due AS f_fee_due,
         paid_online AS f_paid_online, digital_result AS f_digital_result, digitised AS f_digitised, data_reused AS f_data_reused,
-        facts AS hash, toInt64(-sign) AS weight
+        cityHash64(unit_code, source, procedure_code, sector_code, channel, service_level, received_on, due_on, settled_on, compared_on, returned_on,
+            supplement_requests, fee_due, paid_online, digital_result, digitised, data_reused) AS hash, toInt64(-sign) AS weight
     FROM ledger
     WHERE slot IN (SELECT slot FROM dossier_events) AND dossier_id IN (SELECT dossier_id FROM dossier_events)
 )

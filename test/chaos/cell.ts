@@ -31,6 +31,8 @@ export interface Stage {
 
 export interface Fault {
   name: string
+  /** The stream goes on when so many have their partitions; 1 where nothing is said. */
+  members?: number
   workload?: (moment: Moment) => WorkloadOptions
   /** Does it; resolves with the evidence that it took effect. Throws {@link Void} where it did not. */
   run(stage: Stage): Promise<string>
@@ -122,9 +124,8 @@ export async function runCell(
     const member = async (holds?: Record<string, number>) => {
       const started = await stack.member(`ingest-${members.length + 1}`, holds, change.project)
       // The stream goes on while it works, not while it starts.
-      if (members.push(started) === 1)
-        sending = started
-          .logged(ASSIGNED, ASSIGNED_MS_MAX)
+      if (members.push(started) === (fault.members ?? 1))
+        sending = Promise.all(members.map(each => each.logged(ASSIGNED, ASSIGNED_MS_MAX)))
           .catch(() => undefined)
           .then(() => send(stack, workload.parts[1], SEND_PAUSE_MS))
       return started

@@ -10,18 +10,18 @@ import { fileURLToPath } from 'node:url'
 import type { ClickHouseClient } from '@clickhouse/client'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
-import { prepareDatabase } from '../pipelines/prepare.ts'
-import { type RebuildOptions, rebuild } from '../pipelines/rebuild/rebuild.ts'
-import type { DossierEvent } from '../schemas/dossier-event/event.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
-import { createLease } from '../services/common/leases.ts'
-import type { GoodRow } from '../services/ingest/classify.ts'
-import { STORED_COLUMNS } from '../services/ingest/container.ts'
-import { createInsert, INSERT_SETTINGS, isPassing } from '../services/ingest/insert.ts'
-import { createPaused } from '../services/ingest/pause.ts'
-import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
-import { type Scenario, scenario } from './oracle/generators.ts'
-import { ratesBetween } from './oracle/oracle.ts'
+import { prepareDatabase } from '../../pipelines/prepare.ts'
+import { type RebuildOptions, rebuild } from '../../pipelines/rebuild/rebuild.ts'
+import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
+import { rowsOf } from '../../services/common/clickhouse.ts'
+import { createLease } from '../../services/common/leases.ts'
+import type { GoodRow } from '../../services/ingest/classify.ts'
+import { STORED_COLUMNS } from '../../services/ingest/container.ts'
+import { createInsert, INSERT_SETTINGS, isPassing } from '../../services/ingest/insert.ts'
+import { createPaused } from '../../services/ingest/pause.ts'
+import { clickhouseOfTests, eventJson, eventOf } from '../events.ts'
+import { type Scenario, scenario } from '../oracle/generators.ts'
+import { ratesBetween } from '../oracle/oracle.ts'
 
 const DATABASE = 'motcua_rebuild'
 /** No history is begun after this long. */
@@ -115,7 +115,7 @@ const expectedNow = (events: readonly DossierEvent[]) =>
   ratesBetween(events, { from: '1990-01-01', to: '2099-12-31', tier: 'province' })
 
 const run = (options: RebuildOptions = {}, client: ClickHouseClient = clickhouse) =>
-  rebuild(client, { events_per_slice: 60, lease_ms: 2_000, ...options })
+  rebuild(client, { events_per_slice: 60, lease_ms: 4_000, ...options })
 
 /** Lives of some dossiers in many small batches: received, settled, some corrected, moved or voided. */
 function lives(dossiers: number): DossierEvent[][] {
@@ -179,7 +179,7 @@ const DAMAGES = [
 test.each(DAMAGES)(
   '%s: the rebuild repairs it, with its time, and says which figures were wrong',
   async (_, damage) => {
-    const batches = lives(30)
+    const batches = lives(15)
     for (const events of batches) await ingest(events)
     const before = await ledger()
     await clickhouse.command({
@@ -252,16 +252,16 @@ test('interrupted after some slices it goes on with the others; one at a time', 
 })
 
 test('killed in the middle of a slice, the next one goes on once the lease is over', async () => {
-  const batches = lives(40)
+  const batches = lives(25)
   for (const events of batches) await ingest(events)
   const before = await ledger()
   const child = spawn(process.execPath, [
     '--input-type=module-typescript',
     '--eval',
-    `import { createClickHouse } from ${JSON.stringify(fileURLToPath(new URL('../services/common/clickhouse.ts', import.meta.url)))}
-     import { rebuild } from ${JSON.stringify(fileURLToPath(new URL('../pipelines/rebuild/rebuild.ts', import.meta.url)))}
+    `import { createClickHouse } from ${JSON.stringify(fileURLToPath(new URL('../../services/common/clickhouse.ts', import.meta.url)))}
+     import { rebuild } from ${JSON.stringify(fileURLToPath(new URL('../../pipelines/rebuild/rebuild.ts', import.meta.url)))}
      await rebuild(createClickHouse(${JSON.stringify(config)}, 'default', { database: '${DATABASE}' }), {
-       events_per_slice: 20, lease_ms: 2000, onProgress: ({ slices_done }) => console.log(slices_done),
+       events_per_slice: 12, lease_ms: 4000, onProgress: ({ slices_done }) => console.log(slices_done),
      })`,
   ])
   let seen = ''
@@ -273,7 +273,7 @@ test('killed in the middle of a slice, the next one goes on once the lease is ov
   expect(seen).toMatch(/^2$/m)
   expect(await ledger()).toEqual(before)
   await expect(run()).rejects.toMatchObject({ code: 'UNDER_WAY' })
-  await sleep(2_100)
+  await sleep(4_100)
   expect(await run()).toMatchObject({ resumed: true })
   expect(await ledger()).toEqual(before)
 })
@@ -319,7 +319,7 @@ async function endPause() {
 }
 
 test('a pause that ended before the exchange was done: what came in between is put in afterwards', async () => {
-  const batches = lives(30)
+  const batches = lives(15)
   for (const events of batches) await ingest(events)
   const late = [eventOf(eventJson({ dossier_id: 'R-250811-1', revision: 9, channel: 'POSTAL' }))]
   const report = await run(
@@ -335,7 +335,7 @@ test('a pause that ended before the exchange was done: what came in between is p
 })
 
 test('killed right after the exchange, the next rebuild finishes it', async () => {
-  const batches = lives(30)
+  const batches = lives(15)
   for (const events of batches) await ingest(events)
   const before = await ledger()
   let exchanged = false
