@@ -136,7 +136,7 @@ test('for any history, refused and repeated batches too, the new ledger is the o
   let postings = 0
   const end_ms = performance.now() + HISTORY_MS
   await fc.assert(
-    fc.asyncProperty(scenario(40), async one => {
+    fc.asyncProperty(scenario(1, 40), async one => {
       if (performance.now() > end_ms) return
       await empty()
       await deliver(one)
