@@ -77,6 +77,8 @@ export interface Report {
 const SEND_ROWS = 40
 const SEND_PAUSE_MS = 50
 const BARRIER_MS_MAX = 60_000
+/** Every wait of a cell has a limit; this one is for the mistake in it. */
+const CELL_MS_MAX = 240_000
 
 export async function runCell(
   stack: Stack,
@@ -110,6 +112,11 @@ export async function runCell(
     seconds: 0,
   }
   const members: Member[] = []
+  let doing = 'cleaning up'
+  const watchdog = setTimeout(() => {
+    console.error(`${cell} seed ${seed} does not end: it is ${doing} after ${CELL_MS_MAX / 1000} s. Giving up.`)
+    process.exit(1)
+  }, CELL_MS_MAX)
   let undo: (() => Promise<void>) | undefined
   try {
     await cleanUp(stack)
@@ -130,12 +137,16 @@ export async function runCell(
           .then(() => send(stack, workload.parts[1], SEND_PAUSE_MS))
       return started
     }
+    doing = 'the fault'
     report.evidence = await fault.run({ stack, moment, random, workload, member, members, fenced: true, over })
     over()
+    doing = 'sending'
     sent += await sending
     sent += await send(stack, workload.parts[2], SEND_PAUSE_MS / 5)
+    doing = 'waiting for the commits'
     const stuck = await allCommitted(stack, BARRIER_MS_MAX)
     report.first_rate_ms = stuck === undefined ? ((await watching) ?? null) : null
+    doing = 'verifying'
     const { differences, ...figures } = await verify(stack, workload, begin, sent)
     Object.assign(report, figures)
     report.differences = [...(stuck === undefined ? [] : [stuck]), ...differences]
@@ -144,12 +155,14 @@ export async function runCell(
     report.result = error instanceof Void || error instanceof MomentMissed ? 'void' : 'unverified'
     report.evidence = `${(error as Error).message}${members.map(lastWords).join('')}`
   } finally {
+    doing = 'stopping'
     stack.kafkaProxy.heal()
     stack.clickhouseProxy.heal()
     await Promise.all([stack.broker.start(), stack.engine.start()]).catch(() => undefined)
     await Promise.all(members.map(member => member.stop()))
     await undo?.().catch(error => Object.assign(report, { result: 'unverified', evidence: (error as Error).message }))
     stack.control.forget()
+    clearTimeout(watchdog)
   }
   report.kills = stack.kills - kills
   report.seconds = (Date.now() - began_ms) / 1000

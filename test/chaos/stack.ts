@@ -274,6 +274,7 @@ async function startMember(options: MemberOptions): Promise<Member> {
   let child: Child
   let stopping = false
   let id = 0
+  let restart: Promise<void> | undefined
 
   async function start(holds: Record<string, number>) {
     child = await startChild({
@@ -300,12 +301,15 @@ async function startMember(options: MemberOptions): Promise<Member> {
       onLine: line => lines.push(line),
       stopWaitMs: 10_000,
     })
-    void child.exited.then(async exit => {
+    void child.exited.then(exit => {
       exits.push(exit)
-      if (stopping || exits.length > RESTARTS_MAX) return
-      await sleep(RESTART_MS)
-      if (!stopping) await start({})
+      if (!stopping && exits.length <= RESTARTS_MAX) restart = startAgain()
     })
+  }
+
+  async function startAgain() {
+    await sleep(RESTART_MS)
+    if (!stopping) await start({})
   }
 
   await start(options.holds)
@@ -334,6 +338,8 @@ async function startMember(options: MemberOptions): Promise<Member> {
     go: point => control.go(name, point),
     async stop() {
       stopping = true
+      // A process that is just being started again is to be stopped, too.
+      await restart
       if (child.running()) process.kill(child.pid, 'SIGCONT')
       await child.stop()
     },

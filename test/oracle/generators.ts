@@ -189,7 +189,7 @@ function eventOf(step: Omit<Step, 'deliveries'>, dossier_id: string, number: num
 }
 
 /** Any events of some dossiers, delivered anyhow. A delivery costs the same for many as for few. */
-export const scenario = (dossiers_max: number, dossiers_min = 1): fc.Arbitrary<Scenario> =>
+export const scenario = (dossiers_min: number, dossiers_max: number): fc.Arbitrary<Scenario> =>
   fc
     .record({
       dossiers: fc.array(dossier, { minLength: dossiers_min, maxLength: dossiers_max, size: 'max' }),
