@@ -78,7 +78,7 @@ const SEND_ROWS = 40
 const SEND_PAUSE_MS = 50
 const BARRIER_MS_MAX = 60_000
 /** Every wait of a cell has a limit; this one is for the mistake in it. */
-const CELL_MS_MAX = 120_000
+const CELL_MS_MAX = 240_000
 
 export async function runCell(
   stack: Stack,
