@@ -29,14 +29,9 @@ export const CONTROLS: readonly ControlOf[] = [
   {
     name: 'no-reversal',
     without: 'the reversal of what the ledger has standing',
-    fault: 'kill-ingest',
+    fault: 'poison',
     moment: 'random',
-    view: [
-      {
-        from: 'facts AS hash, toInt64(-sign) AS weight\n    FROM ledger\n    WHERE ',
-        to: 'facts AS hash, toInt64(-sign) AS weight\n    FROM ledger\n    WHERE 0 AND ',
-      },
-    ],
+    view: [{ from: 'toInt64(-sign) AS weight', to: 'toInt64(0) AS weight' }],
   },
   {
     name: 'commit-first',
@@ -53,16 +48,16 @@ export const CONTROLS: readonly ControlOf[] = [
   },
   {
     name: 'split-blocks',
-    without: 'the guard, with batches that reach the ledger in blocks of 40 rows',
+    without: 'the guard, with batches that reach the ledger in blocks of some hundred rows',
     fault: 'kill-ingest',
     moment: 'random',
     view: [{ from: 'WHERE guard = 0 AND ', to: 'WHERE ' }],
     code: [
-      { file: 'services/ingest/insert.ts', from: "const BLOCK_ROWS = '1000000'", to: "const BLOCK_ROWS = '40'" },
+      { file: 'services/ingest/insert.ts', from: "const BLOCK_ROWS = '1000000'", to: "const BLOCK_ROWS = '300'" },
       {
         file: 'services/ingest/insert.ts',
         from: "min_insert_block_size_bytes: '1000000000'",
-        to: "min_insert_block_size_bytes: '1', input_format_max_block_size_bytes: '4000'",
+        to: "min_insert_block_size_bytes: '1', input_format_max_block_size_bytes: '150000'",
       },
       {
         file: 'services/ingest/server-check.ts',

@@ -2,15 +2,14 @@
  * What the fault tests run on: a broker, a ClickHouse and ingest processes of their own, each killable and startable again, with
  * a proxy before the broker and one before ClickHouse for ingest alone. The harness itself goes past the proxies.
  */
+import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { type Admin, Kafka, logLevel, type Producer } from 'kafkajs'
-import { pino } from 'pino'
 import { startLocalKafka } from '../../infra/local/kafka/kafka.ts'
 import { freePort } from '../../infra/ports.ts'
 import { type Child, type ChildExit, startChild } from '../../infra/processes.ts'
@@ -328,7 +327,7 @@ async function startMember(options: MemberOptions): Promise<Member> {
       }
     },
     signal: signal => process.kill(child.pid, signal),
-    stopped: () => /\) T /.test(readFileSync(`/proc/${child.pid}/stat`, 'latin1')),
+    stopped: () => execFileSync('ps', ['-o', 'stat=', '-p', String(child.pid)], { encoding: 'utf8' }).startsWith('T'),
     kill() {
       process.kill(child.pid, 'SIGKILL')
       options.counted.kills++
@@ -353,6 +352,3 @@ export async function temporaryHome(root: string): Promise<{ home: string; remov
   await writeFile(join(home, 'README'), 'Made by npm run chaos; may be removed.\n')
   return { home, remove: () => rm(home, { recursive: true, force: true }) }
 }
-
-/** A logger for functions that want one. */
-export const silent = pino({ level: 'silent' })
