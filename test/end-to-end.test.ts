@@ -4,10 +4,11 @@
  */
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import { logLevel } from 'kafkajs'
 import { afterAll, describe, expect, inject, test } from 'vitest'
 import type { DossierEventJson } from '../schemas/dossier-event/event.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { partitionOf } from '../services/common/partition.ts'
+import { javaPartitioner, partitionOf } from '../services/common/partition.ts'
 import {
   allIngested,
   avroOf,
@@ -271,6 +272,30 @@ describe('what is bad', () => {
   })
 })
 
+test('transactions: what was committed counts once, what was aborted never, and nothing waits at their end', async () => {
+  const transactional = kafkaOfTests(logLevel.NOTHING).producer({
+    transactionalId: `test-${randomUUID()}`,
+    idempotent: true,
+    maxInFlightRequests: 1,
+    createPartitioner: javaPartitioner,
+  })
+  await transactional.connect()
+  const [kept, aborted] = [eventOf(eventJson()), eventOf(eventJson())] as const
+  const before = await settledRates()
+  for (const [event, end] of [
+    [kept, 'commit'],
+    [aborted, 'abort'],
+  ] as const) {
+    const transaction = await transactional.transaction()
+    await transaction.send({ topic: 'dossier-events', acks: -1, messages: [messageOf(event)] })
+    await transaction[end]()
+  }
+  await transactional.disconnect()
+  // Ends only where the offsets behind the marks of both transactions are committed.
+  await allIngested(20_000)
+  expect(moved(before, await monthlyRates(clickhouse)).commune).toMatchObject([{ unit_code: '08746', received: 1 }])
+})
+
 describe('the land alert', () => {
   const mark = randomUUID().slice(0, 8)
   // A province and a half-year that no other test touches.
@@ -315,6 +340,19 @@ test('every service is live, ready and has metrics', async () => {
     for (const path of ['/health/live', '/health/ready']) expect((await fetch(url + path)).status, url + path).toBe(200)
     expect(await (await fetch(`${url}/metrics`)).text()).toContain('process_resident_memory_bytes')
   }
+})
+
+test('the audit runs on its schedule: result and age are metrics of the alerts service', async () => {
+  const ended = await eventually(
+    () => metric('alerts', 'motcua_audit_last_success_timestamp_seconds'),
+    seconds => seconds > 0,
+    60_000,
+  )
+  expect(Date.now() / 1000 - ended).toBeLessThan(120)
+  expect(await metric('alerts', 'motcua_audit_seconds')).toBeGreaterThan(0)
+  const text = await (await fetch(`${urls.alerts}/metrics`)).text()
+  for (const kind of ['dossier', 'sum', 'record'])
+    expect(text).toMatch(new RegExp(`motcua_audit_differences\\{[^}]*kind="${kind}"`))
 })
 
 async function metric(service: keyof typeof urls, name: string): Promise<number> {

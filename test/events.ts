@@ -30,8 +30,8 @@ export const eventOf = (json: DossierEventJson): DossierEvent => dossierEventJso
 export const avroOf = (event: DossierEvent): Buffer => frame(schema.id, schema.type, event)
 export const messageOf = (event: DossierEvent): Message => ({ key: event.dossier_id, value: avroOf(event) })
 
-export const kafkaOfTests = () =>
-  new Kafka({ clientId: 'test', brokers: inject('kafkaBrokers').split(','), logLevel: logLevel.ERROR })
+export const kafkaOfTests = (level = logLevel.ERROR) =>
+  new Kafka({ clientId: 'test', brokers: inject('kafkaBrokers').split(','), logLevel: level })
 
 export async function producerOfTests(): Promise<Producer> {
   const producer = kafkaOfTests().producer({ createPartitioner: javaPartitioner, allowAutoTopicCreation: false })

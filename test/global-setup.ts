@@ -64,6 +64,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
       MOTCUA_HOME: home,
       MOTCUA_DEMO_KEY: DEMO_KEY,
       ALERTS_CRON: '* * * * * *',
+      AUDIT_CRON: '*/20 * * * * *',
     }
     const config = readConfig(z.object(commonShape), env)
     await Promise.all([

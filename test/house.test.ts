@@ -25,11 +25,17 @@ test.each([
   'services/alerts',
   'services/portal',
   'pipelines',
+  'pipelines/audit',
+  'pipelines/rebuild',
+  'pipelines/reference',
   'infra',
   'infra/local',
   'infra/local/clickhouse',
   'infra/sample',
   'test',
+  'test/chaos',
+  'test/oracle',
+  'test/bench',
 ])('%s has a README', folder => {
   expect(existsSync(`${root}/${folder}/README.md`)).toBe(true)
 })

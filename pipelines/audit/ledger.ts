@@ -68,6 +68,9 @@ export const AUDIT_SETTINGS = {
   transform_null_in: 0,
 } as const
 
+/** The client waits as long as the server may take. */
+export const AUDIT_REQUEST_MS_MAX = 3_600_000
+
 /** A time of the log as a day at +07:00; no time is day 0. */
 const dayOf = (time: string, less_ms = '0') =>
   `if(f_${time} = toDateTime64(0, 3, 'UTC'), toDate(0), toDate(fromUnixTimestamp64Milli(greatest(toUnixTimestamp64Milli(f_${time}) - ${less_ms} + 25200000, 0), 'UTC')))`

@@ -7,7 +7,7 @@ import { createClickHouse } from '../../services/common/clickhouse.ts'
 import { ConfigError } from '../../services/common/config.ts'
 import { createKafka } from '../../services/common/kafka.ts'
 import { type AuditDeps, type AuditReport, audit, lastClean, type Progress } from './audit.ts'
-import { AUDIT_SETTINGS } from './ledger.ts'
+import { AUDIT_REQUEST_MS_MAX, AUDIT_SETTINGS } from './ledger.ts'
 import { TopicUnreadable } from './read-topic.ts'
 import { RepairError, type RepairReport, reingest, repair, waitForIngest } from './repair.ts'
 import { jsonOf, linesOf } from './report.ts'
@@ -22,8 +22,6 @@ interface Options {
   json?: boolean
   limit: number
 }
-
-const REQUEST_MS_MAX = 3_600_000
 
 function time(text: string): Date {
   const moment = new Date(/(Z|[+-]\d\d:\d\d)$/i.test(text) ? text : Number.NaN)
@@ -112,7 +110,10 @@ async function run(deps: AuditDeps): Promise<number> {
 async function main(): Promise<number> {
   try {
     const { config } = readEnvironment()
-    const clickhouse = createClickHouse(config, 'ingest', { settings: AUDIT_SETTINGS, request_ms_max: REQUEST_MS_MAX })
+    const clickhouse = createClickHouse(config, 'ingest', {
+      settings: AUDIT_SETTINGS,
+      request_ms_max: AUDIT_REQUEST_MS_MAX,
+    })
     const log = pino({ level: 'error' }, pino.destination(2))
     try {
       return await run({

@@ -90,7 +90,7 @@ export const untilNow = async (deps: TopicDeps): Promise<Until> =>
       .map(([partition, { high }]) => [partition, high]),
   )
 
-/** Whether ingest commits as far within the limit. An aborted transaction at the end of a partition is never committed. */
+/** Whether ingest commits as far within the limit. */
 export async function caughtUp(deps: TopicDeps, until: Until, limit_ms: number): Promise<boolean> {
   for (const end = performance.now() + limit_ms; ; await sleep(300)) {
     const now = await offsetsOf(deps)

@@ -21,7 +21,7 @@ CREATE TABLE dossier_postings
     digital_result Bool COMMENT 'The result was issued electronically',
     digitised Bool COMMENT 'Papers and result are digitised',
     data_reused Bool COMMENT 'Digitised data were used again',
-    facts UInt64 COMMENT 'Hash of all facts of the row: what a posting reverses',
+    facts UInt64 COMMENT 'Hash of all facts as they were posted; the reversal goes by the facts themselves, the audit compares the two',
     batch LowCardinality(String) COMMENT 'Batch of events that caused the posting',
     posted_at DateTime64(3, 'UTC') COMMENT 'ingested_at of that batch, kept by a rebuild: figures as known at a past moment',
     slot UInt32 MATERIALIZED toUInt32OrZero(splitByChar('-', dossier_id)[2]) COMMENT 'yymmdd inside the dossier number, 0 where there is none',

@@ -140,6 +140,14 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
       consumer.on(consumer.events.FETCH, () => {
         if (paused.size === 0) options.onIdle()
       })
+      // Nothing but control records and aborted transactions: kafkajs moves on without a call, and the commit must follow it.
+      consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, batchSize, lastOffset } }) => {
+        if (batchSize > 0) return
+        const offset = String(BigInt(lastOffset) + 1n)
+        consumer
+          .commitOffsets([{ topic, partition, offset }])
+          .catch(error => log.warn({ err: error, partition, offset }, 'the end of a transaction is committed later'))
+      })
       await consumer.connect()
       await consumer.subscribe({ topic, fromBeginning: true })
       await consumer.run({

@@ -39,7 +39,7 @@ const demand = (holds: boolean, otherwise: string) => {
   if (!holds) throw new Void(otherwise)
 }
 /** A line that must come, or the fault was none. */
-const demandLine = (member: Member, pattern: RegExp, limit_ms = 20_000, from = 0) =>
+const demandLine = (member: Pick<Member, 'logged'>, pattern: RegExp, limit_ms = 20_000, from = 0) =>
   member.logged(pattern, limit_ms, from).catch(error => {
     throw new Void((error as Error).message)
   })
@@ -303,6 +303,44 @@ const crc32: Fault = {
   },
 }
 
+const PAUSING = /^pausing ingest/
+const REBUILT = /ingest was paused for (\d+) ms/
+/** A killed one's right to rebuild ends by itself after half a minute. */
+const REBUILD_MS_MAX = 60_000
+
+/** No fault, but what a damage calls for: the ledger exchanged under the stream. At a seeded moment it is killed, and done again. */
+const rebuild: Fault = {
+  name: 'rebuild',
+  workload: () => ({ dossiers: 600 }),
+  async run(stage) {
+    const { stack, moment, random } = stage
+    const { member, go } = await atMoment(stage)
+    let rebuild = await stack.rebuild()
+    if (moment === 'random') {
+      await sleep(random.between(600, 2_500))
+      demand(rebuild.running(), 'it was done before it could be killed')
+      await rebuild.kill()
+    }
+    // A classified batch comes to the ledger while that is being exchanged.
+    if (moment === 'mid-batch') {
+      await demandLine(rebuild, PAUSING)
+      go()
+    }
+    const end = Date.now() + REBUILD_MS_MAX
+    while ((await rebuild.exited).code !== 0) {
+      if (Date.now() > end) throw new Void(`no rebuild came to its end: ${rebuild.lines.at(-1)}`)
+      await sleep(1_000)
+      rebuild = await stack.rebuild()
+    }
+    stage.over()
+    // What was inserted before the exchange is committed after it.
+    go()
+    const told = await demandLine(rebuild, REBUILT)
+    const refused = member.lines.filter(line => RETRIED.test(line)).length
+    return `the ledger exchanged under the stream${moment === 'random' ? ', after a rebuild that was killed' : ''}; ingest paused for ${REBUILT.exec(told)?.[1]} ms, ${refused} inserts refused`
+  },
+}
+
 async function within<T>(promise: Promise<T>, limit_ms: number, otherwise: string): Promise<T> {
   const late = sleep(limit_ms, undefined, { ref: false }).then(() => {
     throw new Void(`${otherwise} within ${limit_ms} ms`)
@@ -321,5 +359,6 @@ export const FAULTS: readonly Fault[] = [
   cutBroker,
   poison,
   crc32,
+  rebuild,
   diskFull,
 ]

@@ -13,7 +13,7 @@ import { type Admin, Kafka, logLevel, type Producer } from 'kafkajs'
 import { startLocalKafka } from '../../infra/local/kafka/kafka.ts'
 import { freePort } from '../../infra/ports.ts'
 import { type Child, type ChildExit, startChild } from '../../infra/processes.ts'
-import { createClickHouse } from '../../services/common/clickhouse.ts'
+import { type ClickHouseConfig, createClickHouse } from '../../services/common/clickhouse.ts'
 import { ensureTopics } from '../../services/common/kafka.ts'
 import { javaPartitioner } from '../../services/common/partition.ts'
 import { type Control, createControl } from './control.ts'
@@ -55,6 +55,8 @@ export interface Stack {
   kills: number
   /** An ingest process under that name; it is started again whenever it ends by itself or is killed. */
   member(name: string, holds?: Record<string, number>, project?: string): Promise<Member>
+  /** `npm run rebuild` in a process, in small slices. */
+  rebuild(): Promise<Job>
   /** Puts ingest and harness on a ClickHouse whose data are in that folder, until the function returned is called. */
   useEngineIn(folder: string): Promise<() => Promise<void>>
   close(): Promise<void>
@@ -120,6 +122,12 @@ export async function startStack(home: string): Promise<Stack> {
       },
       member: (name: string, holds = {}, project = sources) =>
         startMember({ name, holds, project, home, control, kafkaProxy, clickhouseProxy, counted }),
+      rebuild: () =>
+        startJob('rebuild', join(sources, 'pipelines/rebuild/main.ts'), ['--slice-events', '500'], {
+          kill: () => counted.kills++,
+          env: urlOf(stack.engine.port),
+          logFile: join(home, 'logs', 'rebuild.log'),
+        }),
       async useEngineIn(folder: string) {
         const [engine, clickhouse] = [stack.engine, stack.clickhouse]
         const other = enginePart(folder, await freePort(HOST), join(home, 'logs', 'clickhouse-other.log'), counted)
@@ -157,7 +165,7 @@ async function coordinatorIsThere(admin: Admin): Promise<void> {
   }
 }
 
-const urlOf = (port: number) => ({ CLICKHOUSE_URL: `http://${HOST}:${port}` }) as never
+const urlOf = (port: number): ClickHouseConfig => ({ CLICKHOUSE_URL: `http://${HOST}:${port}` })
 
 /** The environment of a child: nothing of a Kafka or a ClickHouse that this machine may name. */
 const cleanEnv = () =>
@@ -226,19 +234,72 @@ function enginePart(folder: string, port: number, logFile: string, counted: { ki
 
 // --- ingest ---------------------------------------------------------------------------------------------------------
 
+/** What a process says, line by line. */
+interface Log {
+  readonly lines: string[]
+  /** Resolves when a line from the given one on satisfies. */
+  logged(pattern: RegExp, limit_ms: number, from?: number): Promise<string>
+}
+
+function createLog(name: string): Log {
+  const lines: string[] = []
+  return {
+    lines,
+    async logged(pattern, limit_ms, from = 0) {
+      const end = Date.now() + limit_ms
+      for (let at = from; ; ) {
+        for (; at < lines.length; at++) if (pattern.test(lines[at] as string)) return lines[at] as string
+        if (Date.now() > end) throw new Error(`${name} did not log ${pattern} within ${limit_ms} ms`)
+        await sleep(20)
+      }
+    },
+  }
+}
+
+/** A command of the project that comes to its end by itself. */
+export interface Job extends Log {
+  readonly exited: Promise<ChildExit>
+  running(): boolean
+  /** SIGKILL. */
+  kill(): Promise<ChildExit>
+}
+
+async function startJob(
+  name: string,
+  script: string,
+  args: readonly string[],
+  { kill, env, logFile }: { kill: () => void; env: object; logFile: string },
+): Promise<Job> {
+  const log = createLog(name)
+  const child = await startChild({
+    name,
+    command: process.execPath,
+    args: [script, ...args],
+    env: { ...cleanEnv(), ...env },
+    logFile,
+    onLine: line => log.lines.push(line),
+  })
+  return {
+    ...log,
+    exited: child.exited,
+    running: () => child.running(),
+    kill() {
+      process.kill(child.pid, 'SIGKILL')
+      kill()
+      return child.exited
+    },
+  }
+}
+
 /** A member of the group got partitions of the events. */
 export const ASSIGNED = /"topic":"dossier-events","partitions":\[\d.*"msg":"assigned"/
 export const ASSIGNED_MS_MAX = 30_000
 
-export interface Member {
+export interface Member extends Log {
   readonly name: string
   readonly port: number
-  /** Lines of its log, over all its processes. */
-  readonly lines: string[]
   readonly exits: ChildExit[]
   running(): boolean
-  /** Resolves when a line of its log from the given one on satisfies. */
-  logged(pattern: RegExp, limit_ms: number, from?: number): Promise<string>
   signal(signal: 'SIGSTOP' | 'SIGCONT'): void
   /** Whether the operating system says that it is stopped. */
   stopped(): boolean
@@ -268,7 +329,7 @@ interface MemberOptions {
 async function startMember(options: MemberOptions): Promise<Member> {
   const { name, control } = options
   const port = await freePort(HOST)
-  const lines: string[] = []
+  const log = createLog(name)
   const exits: ChildExit[] = []
   let child: Child
   let stopping = false
@@ -297,7 +358,7 @@ async function startMember(options: MemberOptions): Promise<Member> {
         CHAOS_HOLDS: JSON.stringify(holds),
       },
       logFile: join(options.home, 'logs', `${name}-${randomBytes(3).toString('hex')}-${++id}.log`),
-      onLine: line => lines.push(line),
+      onLine: line => log.lines.push(line),
       stopWaitMs: 10_000,
     })
     void child.exited.then(exit => {
@@ -315,17 +376,9 @@ async function startMember(options: MemberOptions): Promise<Member> {
   return {
     name,
     port,
-    lines,
+    ...log,
     exits,
     running: () => child.running(),
-    async logged(pattern, limit_ms, from = 0) {
-      const end = Date.now() + limit_ms
-      for (let at = from; ; ) {
-        for (; at < lines.length; at++) if (pattern.test(lines[at] as string)) return lines[at] as string
-        if (Date.now() > end) throw new Error(`${name} did not log ${pattern} within ${limit_ms} ms`)
-        await sleep(20)
-      }
-    },
     signal: signal => process.kill(child.pid, signal),
     stopped: () => execFileSync('ps', ['-o', 'stat=', '-p', String(child.pid)], { encoding: 'utf8' }).startsWith('T'),
     kill() {
