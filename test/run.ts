@@ -1,5 +1,6 @@
 /**
- * `npm test`: everything, on real parts, ending with the plain line `N passed, N failed`. `--long` adds the long forms. Other
+ * `npm test`: everything, on real parts, ending with the plain line `N passed, N failed`. `--long` adds
+ * the whole fault matrix, and gives the property tests ten minutes. Other
  * arguments go to vitest.
  */
 import { spawn } from 'node:child_process'
@@ -23,9 +24,7 @@ const child = spawn(
     ...projects,
     ...asked.filter(argument => argument !== '--long'),
   ],
-  {
-    stdio: 'inherit',
-  },
+  { stdio: 'inherit', env: { ...(long && { EXACTNESS_SECONDS: '600' }), ...process.env } },
 )
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => child.kill(signal))
 child.on('exit', (code, signal) => {

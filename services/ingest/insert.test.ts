@@ -13,6 +13,15 @@ test.each([
   ['a wrapped reset', new Error('x', { cause: Object.assign(new Error('y'), { code: 'ECONNRESET' }) }), true],
   ["the client's time-out", new Error('Timeout error.'), true],
   ['a schema registry that does not answer', new RegistryUnavailable('x'), true],
+  [
+    'a full disk',
+    new ClickHouseError({
+      message: 'Cannot write to file: , errno: 28, strerror: No space left on device',
+      code: '75',
+      type: 'CANNOT_WRITE_TO_FILE_DESCRIPTOR',
+    }),
+    true,
+  ],
   ['an unknown table', clickhouseError('60', 'UNKNOWN_TABLE'), false],
   ['the block guard', clickhouseError('395', 'FUNCTION_THROW_IF_VALUE_IS_NON_ZERO'), false],
   ['bad data', clickhouseError('33', 'CANNOT_READ_ALL_DATA'), false],

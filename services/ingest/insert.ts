@@ -69,6 +69,8 @@ const PASSING = new Set([
   '516',
   '733',
 ])
+/** Comes under many codes, as the one or other system call met it. */
+const DISK_FULL = /No space left on device|errno: 28\b/i
 const NETWORK = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -84,7 +86,7 @@ const NETWORK = new Set([
 /** Whether a failed insert may succeed later without anybody changing anything. */
 export function isPassing(error: unknown): boolean {
   if (error instanceof RegistryUnavailable) return true
-  if (error instanceof ClickHouseError) return PASSING.has(error.code)
+  if (error instanceof ClickHouseError) return PASSING.has(error.code) || DISK_FULL.test(error.message)
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     if ('code' in at && NETWORK.has(String(at.code))) return true
     // @clickhouse/client has no class and no code for these two.

@@ -112,7 +112,9 @@ export async function runControls(
     const fault = FAULTS.find(({ name }) => name === control.fault) as Fault
     const change: Change = {
       ...(control.view && { database: (cell: Stack) => changeView(cell, control.view ?? []) }),
-      ...(control.code && { project: await copyProject(join(stack.home, `sources-${control.name}`), control.code) }),
+      ...(control.code && {
+        project: await copyProject(join(stack.home, `sources-${control.name}`), control.code, stack.sources),
+      }),
     }
     for (let tried = 0; ; tried++) {
       const report = await runCell(

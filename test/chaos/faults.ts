@@ -224,6 +224,12 @@ const DISK_MB = 320
 
 const diskFull: Fault = {
   name: 'disk-full',
+  // A merge that met the full disk can leave a part that cannot be read; ClickHouse puts it aside when it starts.
+  async mend(stack) {
+    await stack.engine.stop()
+    await stack.engine.start()
+    return 'ClickHouse restarted'
+  },
   async prepare(stack) {
     const disk = join(stack.home, 'disk')
     await mkdir(disk, { recursive: true })

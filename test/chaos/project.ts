@@ -15,10 +15,15 @@ export interface Replacement {
   to: string
 }
 
-export async function copyProject(folder: string, replacements: readonly Replacement[] = []): Promise<string> {
+/** Resolves to the folder. A control is made from the copy that the run began with, whatever was edited since. */
+export async function copyProject(
+  folder: string,
+  replacements: readonly Replacement[] = [],
+  from = PROJECT,
+): Promise<string> {
   await mkdir(folder, { recursive: true })
   for (const part of ['services', 'schemas', 'pipelines', 'package.json'])
-    await cp(join(PROJECT, part), join(folder, part), { recursive: true })
+    await cp(join(from, part), join(folder, part), { recursive: true })
   await symlink(join(PROJECT, 'node_modules'), join(folder, 'node_modules'))
   for (const { file, from, to } of replacements) {
     const path = join(folder, file)

@@ -10,7 +10,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { identifier, literal, type Session } from './engine.ts'
-import { fromEngine } from './errors.ts'
+import { refuse } from './errors.ts'
 import { type Request, unreadable, utf8 } from './request.ts'
 import type { InsertData } from './statement.ts'
 
@@ -23,7 +23,8 @@ export async function spoolRows(request: Request, insert: InsertData, spoolDir: 
   } catch (cause) {
     await removeRows(file)
     // A full disk is this machine's trouble, all else the sender's.
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC') throw fromEngine(cause)
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC')
+      throw refuse('NOT_ENOUGH_SPACE', `No space left on device for the rows: ${cause.message}`)
     return unreadable(cause)
   }
 }

@@ -5,14 +5,14 @@
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { prepareDatabase } from '../../pipelines/prepare.ts'
-import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
-import { rowsOf } from '../../services/common/clickhouse.ts'
-import { createInsert } from '../../services/ingest/insert.ts'
-import { clickhouseOfTests, eventJson, eventOf } from '../events.ts'
-import { type Scenario, scenario } from '../oracle/generators.ts'
-import { unitOnDay } from '../oracle/lists.ts'
-import { countedFacts, type Facts, ratesBetween } from '../oracle/oracle.ts'
+import { prepareDatabase } from '../pipelines/prepare.ts'
+import type { DossierEvent } from '../schemas/dossier-event/event.ts'
+import { rowsOf } from '../services/common/clickhouse.ts'
+import { createInsert } from '../services/ingest/insert.ts'
+import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
+import { type Scenario, scenario } from './oracle/generators.ts'
+import { unitOnDay } from './oracle/lists.ts'
+import { countedFacts, type Facts, ratesBetween } from './oracle/oracle.ts'
 
 const DATABASE = 'motcua_as_known'
 /** No history is begun after this long. */

@@ -11,18 +11,18 @@ import { randomInt } from 'node:crypto'
 import type { ClickHouseClient } from '@clickhouse/client'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
-import { readMigrations } from '../../pipelines/migrate.ts'
-import { prepareDatabase } from '../../pipelines/prepare.ts'
-import { type ClickHouseConfig, type Rows, rowsOf } from '../../services/common/clickhouse.ts'
-import type { GoodRow } from '../../services/ingest/classify.ts'
-import { STORED_COLUMNS } from '../../services/ingest/container.ts'
-import { createInsert, INSERT_SETTINGS } from '../../services/ingest/insert.ts'
-import { clickhouseOfTests } from '../events.ts'
-import { type Scenario, scenario } from '../oracle/generators.ts'
-import { countedFacts, type Facts, ratesBetween, ratesOf } from '../oracle/oracle.ts'
+import { readMigrations } from '../pipelines/migrate.ts'
+import { prepareDatabase } from '../pipelines/prepare.ts'
+import { type ClickHouseConfig, type Rows, rowsOf } from '../services/common/clickhouse.ts'
+import type { GoodRow } from '../services/ingest/classify.ts'
+import { STORED_COLUMNS } from '../services/ingest/container.ts'
+import { createInsert, INSERT_SETTINGS } from '../services/ingest/insert.ts'
+import { clickhouseOfTests } from './events.ts'
+import { type Scenario, scenario } from './oracle/generators.ts'
+import { countedFacts, type Facts, ratesBetween, ratesOf } from './oracle/oracle.ts'
 
 const DATABASE = 'motcua_exactness'
-const SECONDS = Number(process.env.EXACTNESS_SECONDS ?? 40)
+const SECONDS = Number(process.env.EXACTNESS_SECONDS ?? 25)
 const SEED = Number(process.env.EXACTNESS_SEED ?? randomInt(2 ** 31))
 /** The long form also makes the failure of every control small. */
 const LONG = process.env.EXACTNESS_SECONDS !== undefined

@@ -15,25 +15,25 @@ import type { Kafka, Producer } from 'kafkajs'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { freePort } from '../../infra/ports.ts'
-import { startRuntime } from '../../infra/runtime.ts'
-import { addressesOf, SERVICES, startServices } from '../../infra/services.ts'
-import { type AuditDeps, type AuditReport, audit, lastClean } from '../../pipelines/audit/audit.ts'
-import { AUDIT_SETTINGS } from '../../pipelines/audit/ledger.ts'
-import { reingest, repair, waitForIngest } from '../../pipelines/audit/repair.ts'
-import { linesOf } from '../../pipelines/audit/report.ts'
-import { createAuditSchedule } from '../../pipelines/audit/schedule.ts'
-import { planSlices } from '../../pipelines/audit/slices.ts'
-import { comparisonOf } from '../../pipelines/audit/sums.ts'
-import { untilNow } from '../../pipelines/audit/topic.ts'
-import { prepareDatabase } from '../../pipelines/prepare.ts'
-import { directoryRegistry } from '../../schemas/registry.ts'
-import { createClickHouse, rowsOf } from '../../services/common/clickhouse.ts'
-import { commonShape, readConfig } from '../../services/common/config.ts'
-import { createKafka, createProducer, ensureTopics } from '../../services/common/kafka.ts'
-import { createMetrics } from '../../services/common/metrics.ts'
-import { javaPartitioner, partitionOf } from '../../services/common/partition.ts'
-import { eventJson, eventOf, messageOf } from '../events.ts'
+import { freePort } from '../infra/ports.ts'
+import { startRuntime } from '../infra/runtime.ts'
+import { addressesOf, SERVICES, startServices } from '../infra/services.ts'
+import { type AuditDeps, type AuditReport, audit, lastClean } from '../pipelines/audit/audit.ts'
+import { AUDIT_SETTINGS } from '../pipelines/audit/ledger.ts'
+import { reingest, repair, waitForIngest } from '../pipelines/audit/repair.ts'
+import { linesOf } from '../pipelines/audit/report.ts'
+import { createAuditSchedule } from '../pipelines/audit/schedule.ts'
+import { planSlices } from '../pipelines/audit/slices.ts'
+import { comparisonOf } from '../pipelines/audit/sums.ts'
+import { untilNow } from '../pipelines/audit/topic.ts'
+import { prepareDatabase } from '../pipelines/prepare.ts'
+import { directoryRegistry } from '../schemas/registry.ts'
+import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
+import { commonShape, readConfig } from '../services/common/config.ts'
+import { createKafka, createProducer, ensureTopics } from '../services/common/kafka.ts'
+import { createMetrics } from '../services/common/metrics.ts'
+import { javaPartitioner, partitionOf } from '../services/common/partition.ts'
+import { eventJson, eventOf, messageOf } from './events.ts'
 
 const HOST = '127.0.0.1'
 const TOPIC = 'dossier-events'
@@ -140,7 +140,7 @@ async function expectClean() {
 
 /** `npm run audit` as a process. */
 async function cli(...args: string[]): Promise<{ code: number; out: string; err: string }> {
-  const main = fileURLToPath(new URL('../../pipelines/audit/main.ts', import.meta.url))
+  const main = fileURLToPath(new URL('../pipelines/audit/main.ts', import.meta.url))
   const run = promisify(execFile)
   return run(process.execPath, ['--disable-warning=TimeoutNegativeWarning', main, ...args], { env: environment }).then(
     ({ stdout, stderr }) => ({ code: 0, out: stdout, err: stderr }),
