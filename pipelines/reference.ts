@@ -8,7 +8,8 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { parse } from 'csv-parse/sync'
 import { z } from 'zod'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { unitsOnDays } from './units.ts'
+import { createLists } from './units/lists.ts'
+import { unitsOnDays } from './units/on-days.ts'
 
 export class ReferenceDataError extends Error {
   readonly code = 'REFERENCE_INVALID'
@@ -84,7 +85,7 @@ export function readReference<Name extends FileName>(name: Name): RowOf<Name>[] 
 export async function loadReference(clickhouse: ClickHouseClient): Promise<string[]> {
   const fingerprint = createHash('sha256')
   for (const name of Object.keys(FILES) as FileName[]) fingerprint.update(readFileSync(pathOf(name)))
-  fingerprint.update(readFileSync(new URL('units.ts', import.meta.url)))
+  fingerprint.update(readFileSync(new URL('units/on-days.ts', import.meta.url)))
   const checksum = fingerprint.digest('hex')
   const loaded = await rowsOf<{ checksum: string }>(
     clickhouse,
@@ -102,7 +103,7 @@ export async function loadReference(clickhouse: ClickHouseClient): Promise<strin
     throw new ReferenceDataError(
       `procedures.csv: procedure ${orphan.procedure_code} has sector ${orphan.sector_code}, which is not in sectors.csv`,
     )
-  const onDays = unitsOnDays(units, successors)
+  const onDays = unitsOnDays(createLists(units, successors))
 
   const tables = {
     administrative_units: units.map(({ lat, lon, ...unit }) => ({ ...unit, latitude: lat, longitude: lon })),

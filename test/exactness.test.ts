@@ -126,9 +126,12 @@ function expectedFigures(events: Parameters<typeof ratesOf>[0]) {
   return [...monthly, ...periods]
 }
 
-const DAYS = ['received_on', 'due_on', 'settled_on', 'compared_on', 'returned_on'] as const
+const DAYS = [
+  ...(['received_on', 'due_on', 'settled_on', 'compared_on', 'returned_on'] as const),
+  ...(['ended_on', 'overdue_on', 'waiting_on'] as const),
+]
 const FACTS =
-  'unit_code source procedure_code sector_code channel service_level received_on due_on settled_on compared_on returned_on supplement_requests fee_due paid_online digital_result digitised data_reused'.split(
+  'unit_code receiving_unit source procedure_code sector_code channel service_level received_on due_on settled_on compared_on returned_on ended_on ended_as overdue_on waiting_on supplement_requests fee_due paid_online digital_result digitised data_reused'.split(
     ' ',
   )
 

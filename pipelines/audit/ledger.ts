@@ -39,20 +39,22 @@ export interface Quarantined {
 
 /** Columns of the ledger that are the facts of a posting, in the order of their hash. */
 const FACTS = [
-  ...['unit_code', 'source', 'procedure_code', 'sector_code', 'channel', 'service_level'],
-  ...['received_on', 'due_on', 'settled_on', 'compared_on', 'returned_on', 'supplement_requests'],
+  ...['unit_code', 'receiving_unit', 'source', 'procedure_code', 'sector_code', 'channel', 'service_level'],
+  ...['received_on', 'due_on', 'settled_on', 'compared_on', 'returned_on'],
+  ...['ended_on', 'ended_as', 'overdue_on', 'waiting_on', 'supplement_requests'],
   ...['fee_due', 'paid_online', 'digital_result', 'digitised', 'data_reused'],
 ]
 const FACTS_LIST = FACTS.join(', ')
 const FACTS_HASH = `cityHash64(${FACTS_LIST})`
 
-/** Fields in the order of the bits of `says`; the bit after them is the life of the dossier. */
+/** Fields in the order of the bits of `says`; after them come the life of the dossier and its waiting for a supplement. */
 const FIELDS = [
   ...['receiving_unit', 'processing_unit', 'procedure_code', 'sector_code', 'channel', 'service_level'],
   ...['received_at', 'due_at', 'settled_at', 'returned_at', 'supplement_pause_ms', 'supplement_requests'],
   ...['fee_due', 'paid_online', 'digital_result', 'digitised', 'data_reused'],
 ]
 const LIFE_BIT = FIELDS.length
+const WAITING_BIT = LIFE_BIT + 1
 const CONTENT = ['revision', 'event_type', 'occurred_at', 'source', ...FIELDS, 'arraySort(cleared)', 'says']
 
 /** All that a query of the audit may take. */
@@ -71,17 +73,27 @@ export const AUDIT_SETTINGS = {
 /** The client waits as long as the server may take. */
 export const AUDIT_REQUEST_MS_MAX = 3_600_000
 
+const NO_TIME = "toDateTime64(0, 3, 'UTC')"
 /** A time of the log as a day at +07:00; no time is day 0. */
 const dayOf = (time: string, less_ms = '0') =>
-  `if(f_${time} = toDateTime64(0, 3, 'UTC'), toDate(0), toDate(fromUnixTimestamp64Milli(greatest(toUnixTimestamp64Milli(f_${time}) - ${less_ms} + 25200000, 0), 'UTC')))`
+  `if(${time} = ${NO_TIME}, toDate(0), toDate(fromUnixTimestamp64Milli(greatest(toUnixTimestamp64Milli(${time}) - ${less_ms} + 25200000, 0), 'UTC')))`
+/** A day is 16 bits wide: later than its last means never. */
+const LAST_DAY = "toDate('2149-06-06')"
 
 /** The state of every dossier of a slice, from the log alone. */
 const foldOf = (slice: Slice) => `
   SELECT dossier_id,
-    if(f_processing_unit != '', f_processing_unit, f_receiving_unit) AS unit_code, f_source AS source,
+    if(f_processing_unit != '', f_processing_unit, f_receiving_unit) AS unit_code, f_receiving_unit AS receiving_unit, f_source AS source,
     f_procedure_code AS procedure_code, f_sector_code AS sector_code, f_channel AS channel, f_service_level AS service_level,
-    ${dayOf('received_at')} AS received_on, ${dayOf('due_at')} AS due_on, ${dayOf('settled_at')} AS settled_on,
-    ${dayOf('settled_at', 'f_supplement_pause_ms')} AS compared_on, ${dayOf('returned_at')} AS returned_on,
+    ${dayOf('f_received_at')} AS received_on, ${dayOf('f_due_at')} AS due_on, ${dayOf('f_settled_at')} AS settled_on,
+    ${dayOf('f_settled_at', 'f_supplement_pause_ms')} AS compared_on, ${dayOf('f_returned_at')} AS returned_on,
+    f_settled_at = ${NO_TIME} AND f_returned_at = ${NO_TIME} AND f_life NOT IN ('SETTLED', 'RETURNED', 'WITHDRAWN', 'STOPPED') AS pending,
+    if(f_settled_at != ${NO_TIME}, settled_on, if(f_returned_at != ${NO_TIME}, returned_on, ${dayOf('f_life_at')})) AS end_day,
+    if(pending, toDate(0), if(end_day < received_on, received_on, end_day)) AS ended_on,
+    if(pending, '', if(f_settled_at != ${NO_TIME}, 'SETTLED', if(f_returned_at != ${NO_TIME}, 'RETURNED', toString(f_life)))) AS ended_as,
+    if(f_supplement_pause_ms >= 150 * 365 * 86400000, ${LAST_DAY}, toDate(least(toUnixTimestamp(toDateTime(due_on, 'UTC')) + 86400 + intDiv(f_supplement_pause_ms, 86400000) * 86400, toUnixTimestamp(toDateTime64(${LAST_DAY}, 0, 'UTC'))), 'UTC')) AS late_day,
+    if(f_due_at = ${NO_TIME}, toDate(0), if(late_day < received_on, received_on, late_day)) AS overdue_on,
+    if(pending AND f_waiting = 'SUPPLEMENT_REQUESTED', ${dayOf('f_waiting_at')}, toDate(0)) AS waiting_on,
     f_supplement_requests AS supplement_requests,
     ${['fee_due', 'paid_online', 'digital_result', 'digitised', 'data_reused'].map(field => `f_${field} AS ${field}`).join(', ')},
     unit_code != '' AND received_on != toDate(0) AND f_life NOT IN ('VOIDED', 'NOT_ACCEPTED') AS counted
@@ -89,10 +101,12 @@ const foldOf = (slice: Slice) => `
   (
     SELECT dossier_id,
       argMaxIf(event_type, place, bitTest(says, ${LIFE_BIT})) AS f_life, argMaxIf(source, place, bitTest(says, ${LIFE_BIT})) AS f_source,
+      argMaxIf(occurred_at, place, bitTest(says, ${LIFE_BIT})) AS f_life_at,
+      argMaxIf(event_type, place, bitTest(says, ${WAITING_BIT})) AS f_waiting, argMaxIf(occurred_at, place, bitTest(says, ${WAITING_BIT})) AS f_waiting_at,
       ${FIELDS.map((field, bit) => `argMaxIf(${field}, place, bitTest(says, ${bit})) AS f_${field}`).join(',\n      ')}
     FROM
     (
-      SELECT dossier_id, says, event_type, source, ${FIELDS.join(', ')},
+      SELECT dossier_id, says, event_type, occurred_at, source, ${FIELDS.join(', ')},
         row_number() OVER (PARTITION BY dossier_id ORDER BY revision, lower(toString(event_id))) AS place
       FROM dossier_events WHERE ${slice}
     )

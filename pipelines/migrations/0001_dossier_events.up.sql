@@ -27,7 +27,7 @@ CREATE TABLE dossier_events
     digitised Bool COMMENT 'Papers and result are digitised; false: see says',
     data_reused Bool COMMENT 'Digitised data were used again; false: see says',
     cleared Array(LowCardinality(String)) COMMENT 'Names of the fields that this event empties again',
-    says UInt32 COMMENT 'Bit k is 1 where the event sets or empties field k: 0 receiving_unit, 1 processing_unit, 2 procedure_code, 3 sector_code, 4 channel, 5 service_level, 6 received_at, 7 due_at, 8 settled_at, 9 returned_at, 10 supplement_pause_ms, 11 supplement_requests, 12 fee_due, 13 paid_online, 14 digital_result, 15 digitised, 16 data_reused, 17 the life of the dossier (event_type decides it)',
+    says UInt32 COMMENT 'Bit k is 1 where the event sets or empties field k: 0 receiving_unit, 1 processing_unit, 2 procedure_code, 3 sector_code, 4 channel, 5 service_level, 6 received_at, 7 due_at, 8 settled_at, 9 returned_at, 10 supplement_pause_ms, 11 supplement_requests, 12 fee_due, 13 paid_online, 14 digital_result, 15 digitised, 16 data_reused, 17 the life of the dossier, 18 whether it waits for a supplement (event_type decides both)',
     topic LowCardinality(String) COMMENT 'Kafka topic the record came from',
     partition Int32 COMMENT 'Kafka partition of the record',
     offset Int64 COMMENT 'Kafka offset of the record',

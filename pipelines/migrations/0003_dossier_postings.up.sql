@@ -5,6 +5,7 @@ CREATE TABLE dossier_postings
     dossier_id String COMMENT 'Number of the dossier',
     sign Int32 COMMENT '1: these facts count from now on; -1: they count no longer. A healing may need more',
     unit_code LowCardinality(String) COMMENT 'Administrative unit it counts for: the processing unit, else the receiving one',
+    receiving_unit LowCardinality(String) COMMENT 'Administrative unit where it was filed; empty: not known',
     source LowCardinality(String) COMMENT 'System whose event decided the life of the dossier; sample: synthetic data',
     procedure_code LowCardinality(String) COMMENT 'Administrative procedure; empty: not known',
     sector_code LowCardinality(String) COMMENT 'Sector as the source gives it; the catalogue goes before it when reading',
@@ -15,6 +16,10 @@ CREATE TABLE dossier_postings
     settled_on Date COMMENT 'Day of settlement at +07:00; 1970-01-01: not settled',
     compared_on Date COMMENT 'Day of settlement less the supplement pause at +07:00, compared with due_on; 1970-01-01: not settled',
     returned_on Date COMMENT 'Day on which the result was handed over at +07:00; 1970-01-01: not yet',
+    ended_on Date COMMENT 'Day from which on it is no longer pending (settled, else returned, else withdrawn or stopped; not before received_on); 1970-01-01: pending',
+    ended_as LowCardinality(String) COMMENT 'What ended it: SETTLED, RETURNED, WITHDRAWN or STOPPED; empty: pending',
+    overdue_on Date COMMENT 'First day at whose end it is overdue while it is pending: the day after due_on, later by the full days of the supplement pause, not before received_on; 1970-01-01: no due date',
+    waiting_on Date COMMENT 'Day since which it waits for a supplement from the applicant; 1970-01-01: it does not',
     supplement_requests Int32 COMMENT 'Supplements asked for in total',
     fee_due Bool COMMENT 'A fee is due',
     paid_online Bool COMMENT 'The fee was paid online',
@@ -36,6 +41,17 @@ CREATE TABLE dossier_postings
             sumIf(sign, compared_on < due_on),
             sumIf(sign, compared_on > due_on AND due_on != toDate(0))
         GROUP BY unit_code, settled_on, source, channel, service_level
+    ),
+    -- What is pending and overdue at the end of a day: what came in until then less what went out.
+    PROJECTION ended
+    (
+        SELECT unit_code, ended_on, source, ended_as, sum(sign), sumIf(sign, overdue_on != toDate(0) AND overdue_on < ended_on)
+        GROUP BY unit_code, ended_on, source, ended_as
+    ),
+    PROJECTION overdue
+    (
+        SELECT unit_code, overdue_on, source, sumIf(sign, ended_on = toDate(0) OR overdue_on < ended_on)
+        GROUP BY unit_code, overdue_on, source
     )
 )
 ENGINE = MergeTree

@@ -27,6 +27,7 @@ SELECT
     id AS dossier_id,
     toInt32(sum(weight)) AS sign,
     any(f_unit) AS unit_code,
+    any(f_receiving) AS receiving_unit,
     any(f_source) AS source,
     any(f_procedure) AS procedure_code,
     any(f_sector) AS sector_code,
@@ -37,6 +38,10 @@ SELECT
     any(f_settled) AS settled_on,
     any(f_compared) AS compared_on,
     any(f_returned) AS returned_on,
+    any(f_ended) AS ended_on,
+    any(f_ended_as) AS ended_as,
+    any(f_overdue) AS overdue_on,
+    any(f_waiting) AS waiting_on,
     any(f_requests) AS supplement_requests,
     any(f_fee_due) AS fee_due,
     any(f_paid_online) AS paid_online,
@@ -50,10 +55,10 @@ FROM
 (
     -- What the events say now.
     SELECT
-        id, f_unit, f_source, f_procedure, f_sector, f_channel, f_level, f_received, f_due, f_settled, f_compared, f_returned,
-        f_requests, f_fee_due, f_paid_online, f_digital_result, f_digitised, f_data_reused,
-        cityHash64(f_unit, f_source, f_procedure, f_sector, f_channel, f_level, f_received, f_due, f_settled, f_compared, f_returned,
-            f_requests, f_fee_due, f_paid_online, f_digital_result, f_digitised, f_data_reused) AS hash,
+        id, f_unit, f_receiving, f_source, f_procedure, f_sector, f_channel, f_level, f_received, f_due, f_settled, f_compared, f_returned,
+        f_ended, f_ended_as, f_overdue, f_waiting, f_requests, f_fee_due, f_paid_online, f_digital_result, f_digitised, f_data_reused,
+        cityHash64(f_unit, f_receiving, f_source, f_procedure, f_sector, f_channel, f_level, f_received, f_due, f_settled, f_compared, f_returned,
+            f_ended, f_ended_as, f_overdue, f_waiting, f_requests, f_fee_due, f_paid_online, f_digital_result, f_digitised, f_data_reused) AS hash,
         toInt64(1) AS weight
     FROM
     (
@@ -62,6 +67,7 @@ FROM
             n_life AS f_life,
             n_source AS f_source,
             if(n_processing_unit != '', n_processing_unit, n_receiving_unit) AS f_unit,
+            n_receiving_unit AS f_receiving,
             n_procedure AS f_procedure,
             n_sector AS f_sector,
             n_channel AS f_channel,
@@ -71,6 +77,11 @@ FROM
             if(n_settled_ms = 0, toDate(0), toDate(intDiv(n_settled_ms + 25200000, 86400000))) AS f_settled,
             if(n_settled_ms = 0, toDate(0), toDate(greatest(intDiv(n_settled_ms - n_pause_ms + 25200000, 86400000), 0))) AS f_compared,
             if(n_returned_ms = 0, toDate(0), toDate(intDiv(n_returned_ms + 25200000, 86400000))) AS f_returned,
+            multiIf(n_settled_ms != 0, n_settled_ms, n_returned_ms != 0, n_returned_ms, n_life IN ('SETTLED', 'RETURNED', 'WITHDRAWN', 'STOPPED'), n_life_ms, 0) AS end_ms,
+            if(end_ms = 0, toDate(0), greatest(toDate(intDiv(end_ms + 25200000, 86400000)), f_received)) AS f_ended,
+            multiIf(n_settled_ms != 0, 'SETTLED', n_returned_ms != 0, 'RETURNED', end_ms != 0, toString(n_life), '') AS f_ended_as,
+            if(n_due_ms = 0, toDate(0), greatest(toDate(least(toInt64(toUInt16(f_due)) + 1 + intDiv(n_pause_ms, 86400000), 65535)), f_received)) AS f_overdue,
+            if(n_waiting = 'SUPPLEMENT_REQUESTED' AND end_ms = 0, toDate(intDiv(n_waiting_ms + 25200000, 86400000)), toDate(0)) AS f_waiting,
             n_requests AS f_requests,
             n_fee_due AS f_fee_due,
             n_paid_online AS f_paid_online,
@@ -83,6 +94,9 @@ FROM
                 e.dossier_id AS id,
                 argMaxIf(e.event_type, e.rank, bitTest(e.says, 17)) AS n_life,
                 argMaxIf(e.source, e.rank, bitTest(e.says, 17)) AS n_source,
+                argMaxIf(e.occurred_ms, e.rank, bitTest(e.says, 17)) AS n_life_ms,
+                argMaxIf(e.event_type, e.rank, bitTest(e.says, 18)) AS n_waiting,
+                argMaxIf(e.occurred_ms, e.rank, bitTest(e.says, 18)) AS n_waiting_ms,
                 argMaxIf(e.receiving_unit, e.rank, bitTest(e.says, 0)) AS n_receiving_unit,
                 argMaxIf(e.processing_unit, e.rank, bitTest(e.says, 1)) AS n_processing_unit,
                 argMaxIf(e.procedure_code, e.rank, bitTest(e.says, 2)) AS n_procedure,
@@ -102,13 +116,13 @@ FROM
                 argMaxIf(e.data_reused, e.rank, bitTest(e.says, 16)) AS n_data_reused
             FROM
             (
-                SELECT dossier_id, rank, says, event_type, source, receiving_unit, processing_unit, procedure_code, sector_code,
+                SELECT dossier_id, rank, says, event_type, toUnixTimestamp64Milli(occurred_at) AS occurred_ms, source, receiving_unit, processing_unit, procedure_code, sector_code,
                     channel, service_level, toUnixTimestamp64Milli(received_at) AS received_ms, toUnixTimestamp64Milli(due_at) AS due_ms,
                     toUnixTimestamp64Milli(settled_at) AS settled_ms, toUnixTimestamp64Milli(returned_at) AS returned_ms,
                     supplement_pause_ms, supplement_requests, fee_due, paid_online, digital_result, digitised, data_reused
                 FROM dossier_events
                 UNION ALL
-                SELECT dossier_id, rank, says, event_type, source, receiving_unit, processing_unit, procedure_code, sector_code,
+                SELECT dossier_id, rank, says, event_type, toUnixTimestamp64Milli(occurred_at) AS occurred_ms, source, receiving_unit, processing_unit, procedure_code, sector_code,
                     channel, service_level, toUnixTimestamp64Milli(received_at) AS received_ms, toUnixTimestamp64Milli(due_at) AS due_ms,
                     toUnixTimestamp64Milli(settled_at) AS settled_ms, toUnixTimestamp64Milli(returned_at) AS returned_ms,
                     supplement_pause_ms, supplement_requests, fee_due, paid_online, digital_result, digitised, data_reused
@@ -124,12 +138,13 @@ FROM
 
     -- What the ledger has standing, reversed.
     SELECT
-        dossier_id AS id, unit_code AS f_unit, source AS f_source, procedure_code AS f_procedure, sector_code AS f_sector,
+        dossier_id AS id, unit_code AS f_unit, receiving_unit AS f_receiving, source AS f_source, procedure_code AS f_procedure, sector_code AS f_sector,
         channel AS f_channel, service_level AS f_level, received_on AS f_received, due_on AS f_due, settled_on AS f_settled,
-        compared_on AS f_compared, returned_on AS f_returned, supplement_requests AS f_requests, fee_due AS f_fee_due,
+        compared_on AS f_compared, returned_on AS f_returned,
+        ended_on AS f_ended, ended_as AS f_ended_as, overdue_on AS f_overdue, waiting_on AS f_waiting, supplement_requests AS f_requests, fee_due AS f_fee_due,
         paid_online AS f_paid_online, digital_result AS f_digital_result, digitised AS f_digitised, data_reused AS f_data_reused,
-        cityHash64(unit_code, source, procedure_code, sector_code, channel, service_level, received_on, due_on, settled_on, compared_on, returned_on,
-            supplement_requests, fee_due, paid_online, digital_result, digitised, data_reused) AS hash, toInt64(-sign) AS weight
+        cityHash64(unit_code, receiving_unit, source, procedure_code, sector_code, channel, service_level, received_on, due_on, settled_on, compared_on, returned_on,
+            ended_on, ended_as, overdue_on, waiting_on, supplement_requests, fee_due, paid_online, digital_result, digitised, data_reused) AS hash, toInt64(-sign) AS weight
     FROM ledger
     WHERE slot IN (SELECT slot FROM dossier_events) AND dossier_id IN (SELECT dossier_id FROM dossier_events)
 )

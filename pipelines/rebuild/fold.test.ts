@@ -7,9 +7,9 @@ const statement = readMigrations().find(({ name }) => name === 'balance')?.state
 
 test('every fact of the ledger, every field of the fold and every setting is found', () => {
   const { facts, fields, eventColumns, layers, settings } = partsOf(statement)
-  expect(facts).toHaveLength(17)
+  expect(facts).toHaveLength(22)
   expect(facts).toContainEqual({ fact: 'f_compared', column: 'compared_on' })
-  expect(fields).toHaveLength(19)
+  expect(fields).toHaveLength(22)
   expect(eventColumns).toMatch(/^dossier_id, rank, says,[\s\S]*data_reused$/)
   expect(layers).toContain("f_life NOT IN ('VOIDED', 'NOT_ACCEPTED')")
   expect(layers).toContain('cityHash64(f_unit')

@@ -74,10 +74,16 @@ const LIFE: ReadonlySet<string> = new Set([
   'VOIDED',
 ])
 const LIFE_BIT = 2 ** NULLABLE_FIELDS.length
+/** Types after which a dossier waits for a supplement, or no longer. */
+const WAITING: ReadonlySet<string> = new Set(['SUPPLEMENT_REQUESTED', 'SUPPLEMENT_RECEIVED', 'PROCESSING'])
+const WAITING_BIT = 2 * LIFE_BIT
+/** Its events touch a dossier and say nothing of it (pipelines/audit/repair.ts). */
+const SILENT_SOURCE = 'motcua-repair'
 
-/** Which fields an event speaks of: bit k for the k-th nullable field, set or cleared; the last bit for the life. */
+/** Which fields an event speaks of: bit k for the k-th nullable field, set or cleared; then the life, then the waiting. */
 export function saysOf(event: DossierEvent): number {
   let says = LIFE.has(event.event_type) ? LIFE_BIT : 0
+  if (WAITING.has(event.event_type) && event.source !== SILENT_SOURCE) says += WAITING_BIT
   for (let bit = 0; bit < NULLABLE_FIELDS.length; bit++)
     if (event[NULLABLE_FIELDS[bit] as keyof DossierEvent] !== null) says += 2 ** bit
   for (const name of event.cleared) says |= 2 ** NULLABLE_FIELDS.indexOf(name as never)

@@ -55,7 +55,8 @@ export const engineView = (): string => `
     ${NULLABLE_FIELDS.map(field => `ifNull(${field}, defaultValueOfTypeName('${(TYPES[field] ?? 'Nullable(String)').replace(/^Nullable\((.*)\)$/s, '$1').replaceAll("'", "\\'")}')) AS ${field}`).join(',\n    ')},
     cleared,
     toUInt32(${NULLABLE_FIELDS.map((field, bit) => `if(isNotNull(t.${field}) OR has(t.cleared, '${field}'), ${2 ** bit}, 0)`).join(' + ')}
-      + if(event_type IN (${LIFE.map(type => `'${type}'`).join(', ')}), ${2 ** NULLABLE_FIELDS.length}, 0)) AS says,
+      + if(event_type IN (${LIFE.map(type => `'${type}'`).join(', ')}), ${2 ** NULLABLE_FIELDS.length}, 0)
+      + if(event_type IN ('SUPPLEMENT_REQUESTED', 'SUPPLEMENT_RECEIVED', 'PROCESSING'), ${2 ** (NULLABLE_FIELDS.length + 1)}, 0)) AS says,
     _topic AS topic, toInt32(_partition) AS partition, toInt64(_offset) AS offset, '' AS writer,
     concat('engine-', toString(min(_partition) OVER ()), '-', toString(min(_offset) OVER ()), '-', toString(count() OVER ())) AS batch,
     toUInt32(count() OVER ()) AS batch_rows,

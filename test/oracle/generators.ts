@@ -149,6 +149,7 @@ const step = fc.record({
   id: fc.nat(0xffff),
   capitals: fc.boolean(),
   source: fc.constantFrom('a', 'b'),
+  occurred_at: time,
   sayings,
   deliveries: fc.array(delivery, { minLength: 1, maxLength: 3 }),
 })
@@ -180,7 +181,7 @@ function eventOf(step: Omit<Step, 'deliveries'>, dossier_id: string, number: num
     dossier_id,
     revision: step.revision,
     event_type: step.type,
-    occurred_at: Date.parse('2025-08-04T00:00:00Z'),
+    occurred_at: step.occurred_at,
     source: step.source,
     ...SILENT,
     ...Object.fromEntries(spoken.flatMap(([field, said]) => (typeof said === 'object' ? [[field, said.value]] : []))),
@@ -210,6 +211,7 @@ export const scenario = (dossiers_min: number, dossiers_max: number): fc.Arbitra
               id: 0x8000,
               capitals: false,
               source: 'a',
+              occurred_at: reception.received_at,
               sayings: {
                 processing_unit: { value: reception.unit },
                 received_at: { value: reception.received_at },

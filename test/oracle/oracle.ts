@@ -8,6 +8,7 @@ import { type Place, unitOnDay } from './lists.ts'
 /** What counts of one dossier; the names are those of the ledger's columns, days are numbers since 1970 at +07:00, null: none. */
 export interface Facts {
   unit_code: string
+  receiving_unit: string
   source: string
   procedure_code: string
   sector_code: string
@@ -18,6 +19,10 @@ export interface Facts {
   settled_on: number | null
   compared_on: number | null
   returned_on: number | null
+  ended_on: number | null
+  ended_as: string
+  overdue_on: number | null
+  waiting_on: number | null
   supplement_requests: number
   fee_due: boolean
   paid_online: boolean
@@ -39,6 +44,10 @@ export type PeriodRow = Omit<RateRow, 'month'>
 export type Tier = 'commune' | 'district' | 'province'
 
 const LIFE = 'SUBMITTED RECEIVED NOT_ACCEPTED SETTLED RETURNED WITHDRAWN STOPPED CORRECTED VOIDED'.split(' ')
+const ENDS = ['SETTLED', 'RETURNED', 'WITHDRAWN', 'STOPPED']
+const WAITS = ['SUPPLEMENT_REQUESTED', 'SUPPLEMENT_RECEIVED', 'PROCESSING']
+/** The last day that a 16-bit day holds, 2149-06-06: never. */
+const NEVER = 65_535
 const LOCAL_MS = 7 * 3_600_000
 const DAY_MS = 86_400_000
 const dayOf = (ms: number) => Math.floor((ms + LOCAL_MS) / DAY_MS)
@@ -76,18 +85,27 @@ function fold(events: readonly DossierEvent[]): Facts | undefined {
   if (unit === null || received_at === null) return undefined
 
   const [due_at, settled_at, returned_at] = [says('due_at'), says('settled_at'), says('returned_at')]
+  const received_on = dayOf(received_at)
+  const end = endOf({ settled_at, returned_at, life })
+  const step = lowestFirst.findLast(event => WAITS.includes(event.event_type) && event.source !== 'motcua-repair')
+  const pause_days = Number((says('supplement_pause_ms') ?? 0n) / BigInt(DAY_MS))
   return {
     unit_code: unit,
+    receiving_unit: says('receiving_unit') ?? '',
     source: life?.source ?? '',
     procedure_code: says('procedure_code') ?? '',
     sector_code: says('sector_code') ?? '',
     channel: says('channel') ?? '',
     service_level: says('service_level') ?? '',
-    received_on: dayOf(received_at),
+    received_on,
     due_on: due_at === null ? null : dayOf(due_at),
     settled_on: settled_at === null ? null : dayOf(settled_at),
     compared_on: settled_at === null ? null : dayOf(settled_at - Number(says('supplement_pause_ms') ?? 0n)),
     returned_on: returned_at === null ? null : dayOf(returned_at),
+    ended_on: end === undefined ? null : Math.max(dayOf(end.at), received_on),
+    ended_as: end?.as ?? '',
+    overdue_on: due_at === null ? null : Math.max(Math.min(dayOf(due_at) + 1 + pause_days, NEVER), received_on),
+    waiting_on: step?.event_type === 'SUPPLEMENT_REQUESTED' && end === undefined ? dayOf(step.occurred_at) : null,
     supplement_requests: says('supplement_requests') ?? 0,
     fee_due: says('fee_due') ?? false,
     paid_online: says('paid_online') ?? false,
@@ -95,6 +113,15 @@ function fold(events: readonly DossierEvent[]): Facts | undefined {
     digitised: says('digitised') ?? false,
     data_reused: says('data_reused') ?? false,
   }
+}
+
+/** What ended a dossier, and when; undefined: it is pending. */
+function endOf(dossier: { settled_at: number | null; returned_at: number | null; life?: DossierEvent }) {
+  const { settled_at, returned_at, life } = dossier
+  if (settled_at !== null) return { at: settled_at, as: 'SETTLED' }
+  if (returned_at !== null) return { at: returned_at, as: 'RETURNED' }
+  if (life !== undefined && ENDS.includes(life.event_type)) return { at: life.occurred_at, as: life.event_type }
+  return undefined
 }
 
 /** What one dossier adds to the counts of a day. */

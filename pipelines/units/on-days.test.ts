@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
-import { readReference } from './reference.ts'
-import { type Unit, unitsOnDays } from './units.ts'
+import { readReference } from '../reference.ts'
+import { createLists, type Successor, type Unit } from './lists.ts'
+import { unitsOnDays } from './on-days.ts'
 
 const units = readReference('administrative_units')
-const onDays = unitsOnDays(units, readReference('unit_successors'))
+const onDaysOf = (rows: Unit[], successors: Successor[]) => unitsOnDays(createLists(rows, successors))
+const onDays = onDaysOf(units, readReference('unit_successors'))
 const byCode = Map.groupBy(onDays, row => row.unit_code)
 
 /** Where a code counts on a day. */
@@ -68,12 +70,12 @@ const unit = (change: Partial<Unit>): Unit => ({
 })
 
 test('overlapping validity is refused with the unit and the rows', () => {
-  expect(() => unitsOnDays([unit({}), unit({ valid_from: '2010-12-31', valid_to: '2020-01-01' })], [])).toThrow(
+  expect(() => onDaysOf([unit({}), unit({ valid_from: '2010-12-31', valid_to: '2020-01-01' })], [])).toThrow(
     /unit 1: the rows from 2000-01-01 and from 2010-12-31 overlap/,
   )
 })
 test('a province that is in no list is refused', () => {
-  expect(() => unitsOnDays([unit({ unit_code: '2', level: 'commune', province_code: '9' })], [])).toThrow(
+  expect(() => onDaysOf([unit({ unit_code: '2', level: 'commune', province_code: '9' })], [])).toThrow(
     /its province 9 is in no list/,
   )
 })
