@@ -2,8 +2,9 @@
  * Negative controls: with one of the things taken away that the promise leans on, the matrix must fail. Production code has no
  * switch for any of them: they are made here, in the cell's database or in a copy of the sources.
  */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { readMigrations } from '../../pipelines/migrate.ts'
 import { type Change, type Fault, type Moment, type Report, runCell } from './cell.ts'
 import { FAULTS } from './faults.ts'
 import { lineOf } from './matrix.ts'
@@ -139,8 +140,9 @@ const fenceless = (control: ControlOf, fault: Fault): Partial<Fault> =>
   control.name === 'no-fence' ? { run: stage => fault.run({ ...stage, fenced: false }) } : {}
 
 async function changeView(stack: Stack, changes: NonNullable<ControlOf['view']>): Promise<() => Promise<void>> {
-  const path = join(stack.sources, 'pipelines/migrations/0026_balance.up.sql')
-  const proper = readFileSync(path, 'utf8')
+  const proper = readMigrations(pathToFileURL(join(stack.sources, 'pipelines/migrations/'))).find(
+    ({ name }) => name === 'balance',
+  )?.statement as string
   const changed = changes.reduce((text, { from, to }) => replaceOnce(text, from, to, 'the view balance'), proper)
   const put = async (statement: string) => {
     await stack.clickhouse.command({ query: 'DROP VIEW balance' })

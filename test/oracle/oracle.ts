@@ -195,3 +195,130 @@ export function ratesBetween(
     tier === 'country' ? { unit_code: 'VN', unit_valid_from: '1970-01-01' } : keyOf(unitOnDay(unit_code, day)[tier]),
   )
 }
+
+// --- stocks -----------------------------------------------------------------------------------------------------------
+
+export interface Stock {
+  pending: number
+  pending_in_time: number
+  pending_overdue: number
+  pending_overdue_766: number
+  due_soon: number
+  waiting: number
+}
+export interface Account extends Counts {
+  carried_over: number
+  received_counter: number
+  received_postal: number
+  received_full: number
+  received_partial: number
+  received_information: number
+  ended: number
+  withdrawn: number
+  stopped: number
+  returned: number
+  pending: number
+  pending_in_time: number
+  pending_overdue: number
+}
+type UnitKey = { unit_code: string; unit_valid_from: string }
+
+const dayNumber = (iso: string) => Date.parse(`${iso}T00:00:00Z`) / DAY_MS
+const pendingOn = ({ received_on, ended_on }: Facts, day: number) =>
+  received_on <= day && (ended_on === null || ended_on > day)
+const overdueOn = ({ overdue_on }: Facts, day: number) => overdue_on !== null && overdue_on <= day
+/** Who waits for the applicant is judged by the day of the request, and is late after a second one (Decision 766, 2.1). */
+const overdue766 = (facts: Facts, day: number) =>
+  facts.waiting_on === null || facts.waiting_on > day
+    ? overdueOn(facts, day)
+    : facts.supplement_requests > 1 || overdueOn(facts, facts.waiting_on)
+
+const placeOf = (facts: Facts, tier: Tier | 'country', day: string): UnitKey | undefined =>
+  tier === 'country' ? { unit_code: 'VN', unit_valid_from: '1970-01-01' } : keyOf(unitOnDay(facts.unit_code, day)[tier])
+
+/** Sums what each dossier adds, per unit, and leaves rows out where everything is 0. */
+function perUnit<Row extends object>(
+  dossiers: Iterable<Facts>,
+  placed: (facts: Facts) => UnitKey | undefined,
+  adds: (facts: Facts) => Row,
+): (UnitKey & Row)[] {
+  const rows = new Map<string, UnitKey & Row>()
+  for (const facts of dossiers) {
+    const unit = placed(facts)
+    if (unit === undefined) continue
+    const added = adds(facts)
+    const key = `${unit.unit_code} ${unit.unit_valid_from}`
+    const row = rows.get(key) ?? { ...unit, ...added, ...Object.fromEntries(Object.keys(added).map(name => [name, 0])) }
+    for (const [name, n] of Object.entries(added)) (row as Record<string, number>)[name] += n
+    rows.set(key, row as UnitKey & Row)
+  }
+  return [...rows]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, row]) => row)
+    .filter(row => Object.values(row).some(value => typeof value === 'number' && value !== 0))
+}
+
+const one = (holds: boolean) => (holds ? 1 : 0)
+
+/** The rows of backlog(as_of=, tier=, soon=). */
+export function backlogOf(
+  events: Iterable<DossierEvent>,
+  { as_of, tier, soon }: { as_of: string; tier: Tier | 'country'; soon: number },
+): (UnitKey & Stock)[] {
+  const day = dayNumber(as_of)
+  return perUnit(
+    countedFacts(events).values(),
+    facts => placeOf(facts, tier, as_of),
+    facts => {
+      const pending = pendingOn(facts, day)
+      return {
+        pending: one(pending),
+        pending_in_time: one(pending && !overdueOn(facts, day)),
+        pending_overdue: one(pending && overdueOn(facts, day)),
+        due_soon: one(pending && !overdueOn(facts, day) && overdueOn(facts, day + soon)),
+        waiting: one(pending && facts.waiting_on !== null && facts.waiting_on <= day),
+        pending_overdue_766: one(pending && overdue766(facts, day)),
+      }
+    },
+  )
+}
+
+/** The rows of dossier_balance(from=, to=, tier=), without those not accepted. */
+export function balanceOf(
+  events: Iterable<DossierEvent>,
+  { from, to, tier }: { from: string; to: string; tier: Tier | 'country' },
+): (UnitKey & Account)[] {
+  const [first, last] = [dayNumber(from), dayNumber(to)]
+  const within = (day: number | null) => day !== null && first <= day && day <= last
+  return perUnit(
+    countedFacts(events).values(),
+    facts => placeOf(facts, tier, to),
+    facts => {
+      const [received, settled, ended] = [facts.received_on, facts.settled_on, facts.ended_on].map(within)
+      const { compared_on, due_on, channel, service_level } = facts
+      const early = due_on !== null && compared_on !== null && compared_on < due_on
+      const late = due_on !== null && compared_on !== null && compared_on > due_on
+      return {
+        carried_over: one(pendingOn(facts, first - 1)),
+        received: one(received === true),
+        received_online: one(received === true && channel === 'ONLINE'),
+        received_counter: one(received === true && channel === 'COUNTER'),
+        received_postal: one(received === true && channel === 'POSTAL'),
+        received_full: one(received === true && service_level === 'FULL'),
+        received_partial: one(received === true && service_level === 'PARTIAL'),
+        received_information: one(received === true && service_level === 'INFORMATION'),
+        ended: one(ended === true),
+        withdrawn: one(ended === true && facts.ended_as === 'WITHDRAWN'),
+        stopped: one(ended === true && facts.ended_as === 'STOPPED'),
+        settled: one(settled === true),
+        settled_early: one(settled === true && early),
+        settled_on_time: one(settled === true && !early && !late),
+        settled_late: one(settled === true && late),
+        returned: one(within(facts.returned_on)),
+        pending: one(pendingOn(facts, last)),
+        pending_in_time: one(pendingOn(facts, last) && !overdueOn(facts, last)),
+        pending_overdue: one(pendingOn(facts, last) && overdueOn(facts, last)),
+      }
+    },
+  )
+}

@@ -10,9 +10,7 @@ SELECT at_code AS unit_code, at_valid_from AS unit_valid_from, any(name) AS unit
 FROM
 (
     SELECT
-    multiIf({tier:String} = 'commune', u.commune_code, {tier:String} = 'district', u.district_code, {tier:String} = 'province', u.province_code, 'VN') AS at_code,
-    multiIf({tier:String} = 'commune', u.commune_valid_from, {tier:String} = 'district', u.district_valid_from, {tier:String} = 'province', u.province_valid_from, toDate(0)) AS at_valid_from,
-        any(multiIf({tier:String} = 'commune', u.commune_name, {tier:String} = 'district', u.district_name, {tier:String} = 'province', u.province_name, 'Việt Nam')) AS name, if(p.sector_code != '', p.sector_code, f.sector_code) AS at_sector, any(s.name_vi) AS sector, f.source AS source,
+        u.at_code AS at_code, u.at_valid_from AS at_valid_from, any(u.at_name) AS name, if(p.sector_code != '', p.sector_code, f.sector_code) AS at_sector, any(s.name_vi) AS sector, f.source AS source,
         sum(f.received) AS n_received, sum(f.received_online) AS n_online, sum(f.settled) AS n_settled, sum(f.early) AS n_early, sum(f.late) AS n_late
     FROM
     (
@@ -28,10 +26,10 @@ FROM
         WHERE settled_on BETWEEN {from:Date} AND {to:Date} AND settled_on != toDate(0)
         GROUP BY unit_code, settled_on, source, procedure_code, sector_code
     ) AS f
-    ASOF LEFT JOIN unit_on_day AS u ON f.unit_code = u.unit_code AND f.day >= u.from_day
+    ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON f.unit_code = u.unit_code AND f.day >= u.from_day
     LEFT ANY JOIN procedures AS p ON f.procedure_code = p.procedure_code
     LEFT ANY JOIN sectors AS s ON if(p.sector_code != '', p.sector_code, f.sector_code) = s.sector_code
-    WHERE at_code != '' AND throwIf({tier:String} NOT IN ('commune', 'district', 'province', 'country'), 'tier must be commune, district, province or country') = 0
+    WHERE u.at_code != ''
     GROUP BY at_code, at_valid_from, at_sector, f.source
 )
 GROUP BY at_code, at_valid_from, at_sector

@@ -1,0 +1,1 @@
+DROP VIEW not_accepted
