@@ -438,7 +438,7 @@ test('two different events under one event_id are named', async () => {
 })
 
 test('roll-ups: one half of the comparison reads the projection, the other one computes; a wrong sum is named', async () => {
-  for (const rollup of ['received', 'settled'] as const) {
+  for (const rollup of ['received', 'settled', 'ended', 'overdue'] as const) {
     const plan = await rowsOf<{ explain: string }>(
       clickhouse,
       `EXPLAIN ${comparisonOf(rollup, '2025-01-01', '2025-12-31')}`,

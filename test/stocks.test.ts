@@ -4,6 +4,7 @@
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { compareDossiers } from '../pipelines/audit/audit.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
 import { type ScenarioDatabase, scenarioDatabase } from './deliveries.ts'
 import { eventJson, eventOf } from './events.ts'
@@ -60,6 +61,9 @@ test('for any events: stocks of any day and accounts of any period are the oracl
         expect(rows).toEqual(balanceOf(events, { from, to, tier }))
         for (const row of rows as Record<string, number>[])
           expect((row.carried_over ?? 0) + (row.received ?? 0) - (row.ended ?? 0)).toBe(row.pending)
+        // The audit folds on a road of its own: it must agree about any events, not only about tidy ones.
+        const dossiers = [...new Set(events.map(event => event.dossier_id))]
+        expect(await compareDossiers(database.clickhouse, dossiers)).toEqual([])
       },
     ),
     { numRuns: 60 },

@@ -91,7 +91,7 @@ const foldOf = (slice: Slice) => `
     if(f_settled_at != ${NO_TIME}, settled_on, if(f_returned_at != ${NO_TIME}, returned_on, ${dayOf('f_life_at')})) AS end_day,
     if(pending, toDate(0), if(end_day < received_on, received_on, end_day)) AS ended_on,
     if(pending, '', if(f_settled_at != ${NO_TIME}, 'SETTLED', if(f_returned_at != ${NO_TIME}, 'RETURNED', toString(f_life)))) AS ended_as,
-    if(f_supplement_pause_ms >= 150 * 365 * 86400000, ${LAST_DAY}, toDate(least(toUnixTimestamp(toDateTime(due_on, 'UTC')) + 86400 + intDiv(f_supplement_pause_ms, 86400000) * 86400, toUnixTimestamp(toDateTime64(${LAST_DAY}, 0, 'UTC'))), 'UTC')) AS late_day,
+    addDays(due_on, least(1 + intDiv(f_supplement_pause_ms, 86400000), dateDiff('day', due_on, ${LAST_DAY}))) AS late_day,
     if(f_due_at = ${NO_TIME}, toDate(0), if(late_day < received_on, received_on, late_day)) AS overdue_on,
     if(pending AND f_waiting = 'SUPPLEMENT_REQUESTED', ${dayOf('f_waiting_at')}, toDate(0)) AS waiting_on,
     f_supplement_requests AS supplement_requests,

@@ -65,7 +65,7 @@ export function linesOf(report: AuditReport, limit: number): string[] {
       report.differing_sums,
       limit,
       sum =>
-        `${sum.rollup} at ${sum.unit_code} on ${sum.day} (${sum.source || 'no source'}, ${sum.channel || 'no channel'}): ${sum.rollup_says.join('/')} instead of ${sum.postings_say.join('/')}`,
+        `${sum.rollup} at ${sum.unit_code} on ${sum.day} (${[sum.source, ...sum.more].map(part => part || '–').join(', ')}): ${sum.rollup_says.join('/')} instead of ${sum.postings_say.join('/')}`,
     ),
   )
   if (records === undefined) verdict('topic', false, 'not looked at: unverified')

@@ -1,18 +1,17 @@
 /**
- * The roll-ups against the postings: every sum of the ledger's projections (unit, day, source, channel, service level) equals
- * the same sum computed from the postings themselves. A slice of days at a time, both read by one query.
+ * The roll-ups against the postings: every sum of the ledger's projections (unit, day, source, and more) equals the same sum computed from the postings themselves. A slice of days at a time, both read by one query.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../../services/common/clickhouse.ts'
 
 export interface SumDifference {
-  rollup: 'received' | 'settled'
+  rollup: keyof typeof ROLLUPS
   unit_code: string
   day: string
   source: string
-  channel: string
-  service_level: string
-  /** What the roll-up says and what the postings say: dossiers; for settlements also early and late. */
+  /** The other columns that the roll-up is kept by: channel and service level, or what ended the dossier. */
+  more: string[]
+  /** What the roll-up says and what the postings say, in the order of the projection's sums. */
   rollup_says: number[]
   postings_say: number[]
 }
@@ -21,15 +20,22 @@ export interface SumDifference {
 const SLICE_POSTINGS = 2_000_000
 
 const ROLLUPS = {
-  received: { day: 'received_on', sums: ['sum(sign)'] },
+  received: { day: 'received_on', more: ['channel', 'service_level'], sums: ['sum(sign)'] },
   settled: {
     day: 'settled_on',
+    more: ['channel', 'service_level'],
     sums: [
       'sum(sign)',
       'sumIf(sign, compared_on < due_on)',
       'sumIf(sign, compared_on > due_on AND due_on != toDate(0))',
     ],
   },
+  ended: {
+    day: 'ended_on',
+    more: ['ended_as'],
+    sums: ['sum(sign)', 'sumIf(sign, overdue_on != toDate(0) AND overdue_on < ended_on)'],
+  },
+  overdue: { day: 'overdue_on', more: [], sums: ['sumIf(sign, ended_on = toDate(0) OR overdue_on < ended_on)'] },
 } as const
 
 /** A condition on a column that no projection has: the sum must be computed. `audit.test.ts` reads the plan. */
@@ -42,13 +48,13 @@ export function comparisonOf(
   to: string,
   tables = { read: 'dossier_postings', computed: 'dossier_postings' },
 ): string {
-  const { day, sums } = ROLLUPS[rollup]
-  const key = `unit_code, ${day}, source, channel, service_level`
+  const { day, more, sums } = ROLLUPS[rollup]
+  const key = ['unit_code', day, 'source', ...more].join(', ')
   const days = `${day} BETWEEN toDate('${from}') AND toDate('${to}')`
   const read = sums.map((sum, at) => `${sum} AS a${at}, toInt64(0) AS b${at}`).join(', ')
   const computed = sums.map((sum, at) => `toInt64(0) AS a${at}, ${sum} AS b${at}`).join(', ')
   const side = (side: 'a' | 'b') => `[${sums.map((_, at) => `sum(${side}${at})`).join(', ')}]`
-  return `SELECT '${rollup}' AS rollup, unit_code, toString(${day}) AS day, source, channel, service_level, ${side('a')} AS rollup_says, ${side('b')} AS postings_say
+  return `SELECT '${rollup}' AS rollup, unit_code, toString(${day}) AS day, source, [${more.join(', ')}] AS more, ${side('a')} AS rollup_says, ${side('b')} AS postings_say
     FROM
     (
       SELECT ${key}, ${read} FROM ${tables.read} WHERE ${days} GROUP BY ${key}
