@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../services/common/clickhouse.ts'
+import { overColumns } from './indicators/measures.ts'
 
 export class MigrationError extends Error {
   readonly code: 'MIGRATION_CHANGED' | 'MIGRATION_UNKNOWN' | 'MIGRATION_FAILED'
@@ -24,6 +25,10 @@ export interface Migration {
 
 const FILE = /^(\d{4})_([a-z_]+)\.up\.sql$/
 
+/** A view says which indicator it shows; what that is stands in the catalogue alone: `{{rate online_submission}}`. */
+const withRates = (statement: string) =>
+  statement.replace(/\{\{rate (\w+)\}\}/g, (_, code: string) => overColumns(code).value)
+
 /** The migrations of a folder in order. */
 export function readMigrations(folder = new URL('migrations/', import.meta.url)): Migration[] {
   return readdirSync(folder)
@@ -31,7 +36,7 @@ export function readMigrations(folder = new URL('migrations/', import.meta.url))
     .flatMap(file => {
       const match = FILE.exec(file)
       if (match === null) return []
-      const statement = readFileSync(new URL(file, folder), 'utf8')
+      const statement = withRates(readFileSync(new URL(file, folder), 'utf8'))
       return [
         {
           version: Number(match[1]),

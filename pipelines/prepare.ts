@@ -1,6 +1,7 @@
 /** Makes a ClickHouse ready: database, schema, reference data. `npm run migrate`, and a step of `npm start`. */
 import type { ClickHouseConfig } from '../services/common/clickhouse.ts'
 import { createClickHouse, DATABASE } from '../services/common/clickhouse.ts'
+import { loadIndicators } from './indicators/views.ts'
 import { migrate } from './migrate.ts'
 import { loadReference } from './reference.ts'
 
@@ -17,7 +18,9 @@ export async function prepareDatabase(
   }
   const clickhouse = createClickHouse(config, 'default', { database })
   try {
-    return { migrations: await migrate(clickhouse), loaded: await loadReference(clickhouse) }
+    const done = { migrations: await migrate(clickhouse), loaded: await loadReference(clickhouse) }
+    await loadIndicators(clickhouse)
+    return done
   } finally {
     await clickhouse.close()
   }

@@ -3,6 +3,7 @@
  * calendar half-years in which dossiers were received, and the watermark says up to which ingested batch was seen.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
+import { overColumns } from '../../pipelines/indicators/measures.ts'
 import { rowsOf } from '../common/clickhouse.ts'
 import { halfYears, type Observation, type Rule } from './rules.ts'
 
@@ -30,13 +31,14 @@ export async function observe(clickhouse: ClickHouseClient, rule: Rule): Promise
     clickhouse,
     'SELECT min(day) AS first, max(day) AS last, count() AS received FROM (SELECT day FROM flows WHERE received != 0)',
   )
+  const { numerator, denominator } = overColumns(rule.indicator_code)
   const observations: Observation[] = []
   for (const window of days === undefined || days.received === 0 ? [] : halfYears(days.first, days.last)) {
     const rows = await rowsOf<Omit<Observation, 'window_from' | 'window_to'>>(
       clickhouse,
-      `SELECT unit_code, unit_valid_from, unit_name, received_online AS numerator, received AS denominator, sources
+      `SELECT unit_code, unit_valid_from, unit_name, ${numerator} AS numerator, ${denominator} AS denominator, sources
        FROM rates_by_sector(from = {from:Date}, to = {to:Date}, tier = 'province')
-       WHERE sector_code = {sector:String} AND received > 0`,
+       WHERE sector_code = {sector:String} AND denominator > 0`,
       { ...window, sector: rule.sector_code },
     )
     observations.push(...rows.map(row => ({ ...row, window_from: window.from, window_to: window.to })))

@@ -6,6 +6,7 @@
 export interface Rule {
   name: string
   severity: 'info' | 'warning' | 'critical'
+  /** Of the catalogue (pipelines/indicators); one that the rate views show. */
   indicator_code: string
   sector_code: string
   /** The rule fires below this rate, 0 to 1. */
@@ -17,7 +18,7 @@ export interface Rule {
 export const LAND_ONLINE: Rule = {
   name: 'land_online_low',
   severity: 'warning',
-  indicator_code: 'online_rate',
+  indicator_code: 'online_submission',
   sector_code: 'LAND',
   threshold: 0.1,
   denominator_min: 30,

@@ -6,6 +6,7 @@
  * On failure the promise rejects with {@link FiguresError}; nothing is answered with half a result.
  */
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client'
+import { overColumns } from '../../pipelines/indicators/measures.ts'
 import { rowsOf } from '../common/clickhouse.ts'
 import type { Calendar } from './period.ts'
 import { createShare, type Share } from './share.ts'
@@ -202,6 +203,10 @@ function rates(ask: Ask, { tier, from, to, unit }: RatesQuestion): Promise<Rates
   )
 }
 
+/** The rates of the pages, as the catalogue has them. */
+const ONLINE = overColumns('online_submission')
+const ON_TIME = overColumns('on_time')
+
 const COLUMNS: Record<Exclude<Tier, 'country'>, { code: string; valid_from: string; name: string }> = {
   commune: { code: 'u.commune_code', valid_from: 'u.commune_valid_from', name: 'u.commune_name' },
   district: { code: 'u.district_code', valid_from: 'u.district_valid_from', name: 'u.district_name' },
@@ -217,8 +222,8 @@ function ratesWithin(
   const within = unit.level === 'country' ? '' : `AND ${COLUMNS[unit.level].code} = {unit:String}`
   return ask(
     `SELECT part_code AS unit_code, part_valid_from AS unit_valid_from, part_name AS unit_name, received, received_online,
-       if(received = 0, NULL, received_online / received) AS online_rate, settled, settled_early, settled_on_time, settled_late,
-       if(settled = 0, NULL, (settled_early + settled_on_time) / settled) AS on_time_rate, sources
+       ${ONLINE.value} AS online_rate, settled, settled_early, settled_on_time, settled_late,
+       ${ON_TIME.value} AS on_time_rate, sources
      FROM (${grouped({ kind: `'${tier}'`, code, valid_from, name, province: `''` }, `${code} != '' ${within}`)})
      ORDER BY unit_code, unit_valid_from`,
     { from, to, unit: unit.code },

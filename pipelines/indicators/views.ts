@@ -1,0 +1,101 @@
+/** What ClickHouse has of the catalogue: the table `indicators`, and the view `indicator_values` made from it. */
+import type { ClickHouseClient } from '@clickhouse/client'
+import { type Indicator, type Measure, readCatalogue } from './catalogue.ts'
+import { conditionOf, nameOf, ratioOf } from './measures.ts'
+
+/** Where each kind of dossiers is found in the ledger, and the day whose units it counts for. */
+const KINDS = {
+  received: { day: 'received_on', where: 'received_on BETWEEN {from:Date} AND {to:Date}' },
+  settled: { day: 'settled_on', where: 'settled_on BETWEEN {from:Date} AND {to:Date} AND settled_on != toDate(0)' },
+  ended: { day: 'ended_on', where: 'ended_on BETWEEN {from:Date} AND {to:Date} AND ended_on != toDate(0)' },
+  pending: { day: '{to:Date}', where: 'received_on <= {to:Date} AND (ended_on = toDate(0) OR ended_on > {to:Date})' },
+} as const
+
+const text = (value: string) => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
+
+/** The statement of the view: one pass over the ledger per kind of dossiers, one sum per measure, one row per indicator. */
+export function viewOf(catalogue: readonly Indicator[]): string {
+  const measures = new Map<string, Measure>()
+  for (const { numerator, denominator } of catalogue)
+    for (const measure of [...numerator, ...denominator]) measures.set(nameOf(measure), measure)
+  const column = new Map([...measures.keys()].map((name, at) => [name, `m${at}`]))
+  const kinds = [...new Set([...measures.values()].map(measure => measure.of))]
+  const passes = kinds.map(kind => {
+    const { day, where } = KINDS[kind]
+    const sums = [...measures].map(
+      ([name, measure]) =>
+        `${measure.of === kind ? `sumIf(sign, ${conditionOf(measure)})` : 'toInt64(0)'} AS ${column.get(name)}`,
+    )
+    return `SELECT unit_code, ${day} AS day, ${sums.join(', ')} FROM dossier_postings WHERE ${where} GROUP BY unit_code, day`
+  })
+  const sumOf = (parts: readonly Measure[]) => parts.map(part => `s_${column.get(nameOf(part))}`).join(' + ')
+  const rows = catalogue.map(one => {
+    const [numerator, denominator] = [sumOf(one.numerator), sumOf(one.denominator)]
+    const value = `toNullable(${ratioOf(`(${numerator})`, `(${denominator})`, one.zero)})`
+    return `(${text(one.code)}, toUInt16(${one.version}), toDate32(${text(one.valid_from)}), toDate32(${text(one.valid_to ?? '2299-12-31')}), toInt64(${numerator}), toInt64(${denominator}), ${value})`
+  })
+  return `CREATE OR REPLACE VIEW indicator_values AS
+SELECT row.1 AS indicator_code, row.2 AS indicator_version, at_code AS unit_code, at_valid_from AS unit_valid_from, name AS unit_name,
+    row.5 AS numerator, row.6 AS denominator, row.7 AS value
+FROM
+(
+    SELECT u.at_code AS at_code, u.at_valid_from AS at_valid_from, any(u.at_name) AS name, ${[...column.values()].map(m => `sum(f.${m}) AS s_${m}`).join(', ')}
+    FROM
+    (
+        ${passes.join('\n        UNION ALL\n        ')}
+    ) AS f
+    ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON f.unit_code = u.unit_code AND f.day >= u.from_day
+    WHERE u.at_code != '' AND throwIf({from:Date} > {to:Date}, 'from must not be after to') = 0
+    GROUP BY at_code, at_valid_from
+)
+ARRAY JOIN [
+    ${rows.join(',\n    ')}
+] AS row
+WHERE row.3 <= {to:Date} AND row.4 >= {to:Date} AND (row.5 != 0 OR row.6 != 0)
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0
+COMMENT 'indicator_values(from=, to=, tier=): every indicator of the catalogue (table indicators) per unit, both days included: numerator and denominator in dossiers, value from 0 to 1. Made by npm run migrate from pipelines/indicators/catalogue.json'`
+}
+
+const sentence = (measures: readonly Measure[]): string =>
+  measures
+    .map(({ of, where }) => [of, ...Object.entries(where).map(([word, value]) => `${word} ${value}`)].join(', '))
+    .join(' + ')
+
+/** Brings table and view to the catalogue of this version. Idempotent. */
+export async function loadIndicators(clickhouse: ClickHouseClient, catalogue = readCatalogue()): Promise<void> {
+  await clickhouse.command({
+    query: `CREATE OR REPLACE TABLE indicators
+      (
+          indicator_code LowCardinality(String) COMMENT 'Code of the indicator',
+          version UInt16 COMMENT 'Version of its definition',
+          valid_from Date32 COMMENT 'First day of this version; the last day of a period decides which one is meant',
+          valid_to Nullable(Date32) COMMENT 'Last day of this version; NULL: still valid',
+          name_vi String COMMENT 'Name in Vietnamese',
+          name_en String COMMENT 'Name in English',
+          numerator String COMMENT 'What is summed above the line',
+          denominator String COMMENT 'What is summed below the line',
+          zero LowCardinality(String) COMMENT 'Value where the denominator is 0: null, zero (0) or full (1)',
+          source String COMMENT 'Where the definition comes from, and what it leaves out'
+      )
+      ENGINE = MergeTree ORDER BY (indicator_code, version)
+      COMMENT 'The indicator catalogue (pipelines/indicators); one row is a version of an indicator'
+      AS SELECT * FROM values('indicator_code String, version UInt16, valid_from Date32, valid_to Nullable(Date32), name_vi String, name_en String, numerator String, denominator String, zero String, source String', ${catalogue
+        .map(
+          one =>
+            `(${[
+              text(one.code),
+              one.version,
+              text(one.valid_from),
+              one.valid_to === null ? 'NULL' : text(one.valid_to),
+              text(one.name_vi),
+              text(one.name_en),
+              text(sentence(one.numerator)),
+              text(sentence(one.denominator)),
+              text(one.zero),
+              text(one.source),
+            ].join(', ')})`,
+        )
+        .join(', ')})`,
+  })
+  await clickhouse.command({ query: viewOf(catalogue) })
+}

@@ -1,0 +1,220 @@
+/**
+ * Every indicator of the catalogue, for any events: numerator and denominator counted dossier by dossier from what the oracle
+ * says of each, by sentences written here and not read from the catalogue. One definition everywhere: the rate views show the
+ * very same numbers.
+ */
+import fc from 'fast-check'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { readCatalogue } from '../pipelines/indicators/catalogue.ts'
+import { loadIndicators } from '../pipelines/indicators/views.ts'
+import { rowsOf } from '../services/common/clickhouse.ts'
+import { type ScenarioDatabase, scenarioDatabase } from './deliveries.ts'
+import { scenario } from './oracle/generators.ts'
+import { unitOnDay } from './oracle/lists.ts'
+import { countedFacts, type Facts } from './oracle/oracle.ts'
+
+const TIERS = ['commune', 'district', 'province', 'country'] as const
+type Tier = (typeof TIERS)[number]
+const DAYS = ['2024-03-01', '2025-06-30', '2025-07-01', '2025-08-04', '2026-01-01']
+const SECONDS = 15
+const DAY_MS = 86_400_000
+
+let database: ScenarioDatabase
+beforeAll(async () => {
+  database = await scenarioDatabase('motcua_indicators')
+})
+afterAll(() => database.drop())
+
+/** A dossier seen from a period: what it is part of. */
+interface View {
+  facts: Facts
+  received: boolean
+  settled: boolean
+  ended: boolean
+  pending: boolean
+  ended_late: boolean
+  pending_late: boolean
+  pending_late_766: boolean
+}
+
+function viewOf(facts: Facts, first: number, last: number): View {
+  const { received_on, settled_on, compared_on, due_on, ended_on, overdue_on, waiting_on, supplement_requests } = facts
+  const within = (day: number | null) => day !== null && first <= day && day <= last
+  const late_on = (day: number) => overdue_on !== null && overdue_on <= day
+  const waits = waiting_on !== null && waiting_on <= last
+  return {
+    facts,
+    received: within(received_on),
+    settled: within(settled_on),
+    ended: within(ended_on),
+    pending: received_on <= last && (ended_on === null || ended_on > last),
+    ended_late:
+      settled_on !== null && compared_on !== null
+        ? due_on !== null && compared_on > due_on
+        : ended_on !== null && late_on(ended_on),
+    pending_late: late_on(last),
+    pending_late_766: waits ? supplement_requests > 1 || late_on(waiting_on) : late_on(last),
+  }
+}
+
+type Kind = 'received' | 'settled' | 'ended' | 'pending'
+/** [kind of dossier, in the numerator, in the denominator] per indicator. */
+const EXPECTED: Record<string, [Kind, (view: View) => boolean, (view: View) => boolean][]> = {
+  online_submission: [['received', v => v.facts.channel === 'ONLINE', () => true]],
+  online_submission_766: [['received', v => v.facts.channel === 'ONLINE' && v.facts.digital_result, () => true]],
+  on_time: [['settled', v => !v.ended_late, () => true]],
+  early: [
+    [
+      'settled',
+      ({ facts: { compared_on, due_on } }) => due_on !== null && (compared_on as number) < due_on,
+      () => true,
+    ],
+  ],
+  on_time_766: [
+    ['ended', v => !v.ended_late, () => true],
+    ['pending', v => !v.pending_late_766, () => true],
+  ],
+  on_time_766_without_withdrawn: [
+    [
+      'ended',
+      v => ['SETTLED', 'RETURNED'].includes(v.facts.ended_as) && !v.ended_late,
+      v => ['SETTLED', 'RETURNED'].includes(v.facts.ended_as),
+    ],
+    ['pending', v => !v.pending_late_766, () => true],
+  ],
+  on_time_gia_lai: [
+    ['ended', v => v.facts.ended_as !== 'SETTLED' || !v.ended_late, () => true],
+    ['pending', v => !v.pending_late, () => true],
+  ],
+  full_process: [
+    ['received', v => v.facts.service_level === 'FULL', v => ['FULL', 'PARTIAL'].includes(v.facts.service_level)],
+  ],
+  online_payment: [['received', v => v.facts.fee_due && v.facts.paid_online, v => v.facts.fee_due]],
+  digital_result: [['settled', v => v.facts.digital_result, () => true]],
+  digitised: [['received', v => v.facts.digitised, () => true]],
+  data_reused: [['received', v => v.facts.data_reused, () => true]],
+}
+
+interface Row {
+  indicator_code: string
+  unit_code: string
+  unit_valid_from: string
+  numerator: number
+  denominator: number
+}
+
+function expectedRows(counted: Iterable<Facts>, { from, to, tier }: { from: string; to: string; tier: Tier }): Row[] {
+  const [first, last] = [from, to].map(day => Date.parse(`${day}T00:00:00Z`) / DAY_MS) as [number, number]
+  const rows = new Map<string, Row>()
+  for (const facts of counted) {
+    const view = viewOf(facts, first, last)
+    const dayOf: Record<Kind, number | null> = {
+      received: facts.received_on,
+      settled: facts.settled_on,
+      ended: facts.ended_on,
+      pending: last,
+    }
+    for (const [indicator_code, parts] of Object.entries(EXPECTED))
+      for (const [kind, above, below] of parts) {
+        if (!view[kind]) continue
+        const day = new Date((dayOf[kind] as number) * DAY_MS).toISOString().slice(0, 10)
+        const place =
+          tier === 'country' ? { code: 'VN', valid_from: '1970-01-01' } : unitOnDay(facts.unit_code, day)[tier]
+        if (place === undefined) continue
+        const key = `${indicator_code} ${place.code} ${place.valid_from}`
+        const row = rows.get(key) ?? {
+          indicator_code,
+          unit_code: place.code,
+          unit_valid_from: place.valid_from,
+          numerator: 0,
+          denominator: 0,
+        }
+        row.numerator += above(view) ? 1 : 0
+        row.denominator += below(view) ? 1 : 0
+        rows.set(key, row)
+      }
+  }
+  return [...rows]
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, row]) => row)
+    .filter(row => row.denominator !== 0 || row.numerator !== 0)
+}
+
+const values = (from: string, to: string, tier: Tier) =>
+  rowsOf<Row & { value: number | null }>(
+    database.clickhouse,
+    `SELECT indicator_code, unit_code, toString(unit_valid_from) AS unit_valid_from, numerator, denominator, value
+     FROM indicator_values(from='${from}', to='${to}', tier='${tier}')
+     ORDER BY concat(indicator_code, ' ', unit_code, ' ', unit_valid_from)`,
+  )
+
+test('every indicator of the catalogue is expected here', () => {
+  expect(Object.keys(EXPECTED).sort()).toEqual(
+    readCatalogue()
+      .map(one => one.code)
+      .sort(),
+  )
+})
+
+test('for any events every indicator is what its sentence says, and the rate views show the same', async () => {
+  const end_ms = performance.now() + SECONDS * 1_000
+  let runs = 0
+  await fc.assert(
+    fc.asyncProperty(
+      scenario(60, 140),
+      fc.constantFrom(...DAYS),
+      fc.constantFrom(...DAYS),
+      fc.constantFrom(...TIERS),
+      async ({ deliveries }, one, other, tier) => {
+        if (performance.now() > end_ms) return
+        runs++
+        const [from, to] = [one, other].sort() as [string, string]
+        await database.empty()
+        await database.deliver(deliveries)
+        const got = await values(from, to, tier)
+        const counted = countedFacts(deliveries.map(({ event }) => event)).values()
+        // An indicator speaks of periods that end when it is valid, and 766 began in 2022: all of these do.
+        expect(got.map(({ value, ...row }) => row)).toEqual(expectedRows(counted, { from, to, tier }))
+        for (const { value, numerator, denominator } of got)
+          expect(value).toBe(denominator === 0 ? null : numerator / denominator)
+        const rates = await rowsOf<{ unit: string; online_rate: number | null; on_time_rate: number | null }>(
+          database.clickhouse,
+          `SELECT concat(unit_code, ' ', toString(unit_valid_from)) AS unit, online_rate, on_time_rate
+           FROM rates(from='${from}', to='${to}', tier='${tier}')`,
+        )
+        const valueAt = new Map(
+          got.map(row => [`${row.indicator_code} ${row.unit_code} ${row.unit_valid_from}`, row.value]),
+        )
+        for (const { unit, online_rate, on_time_rate } of rates) {
+          expect(online_rate).toBe(valueAt.get(`online_submission ${unit}`) ?? null)
+          expect(on_time_rate).toBe(valueAt.get(`on_time ${unit}`) ?? null)
+        }
+      },
+    ),
+    { numRuns: 60 },
+  )
+  expect(runs).toBeGreaterThan(2)
+}, 120_000)
+
+test('a version counts for periods that end while it is valid; the table tells them apart', async () => {
+  const [first] = readCatalogue() as [ReturnType<typeof readCatalogue>[number]]
+  const next = { ...first, version: 2, valid_from: '2025-08-01', zero: 'zero' as const, numerator: first.denominator }
+  await loadIndicators(database.clickhouse, [{ ...first, valid_to: '2025-07-31' }, next])
+  try {
+    const versions = async (to: string) =>
+      rowsOf<{ v: number }>(
+        database.clickhouse,
+        `SELECT DISTINCT indicator_version AS v FROM indicator_values(from='1990-01-01', to='${to}', tier='country')`,
+      )
+    expect(await versions('2025-07-31')).toEqual([{ v: 1 }])
+    expect(await versions('2025-08-04')).toEqual([{ v: 2 }])
+    expect(
+      await rowsOf(database.clickhouse, 'SELECT indicator_code, version, numerator FROM indicators ORDER BY version'),
+    ).toEqual([
+      { indicator_code: 'online_submission', version: 1, numerator: 'received, channel ONLINE' },
+      { indicator_code: 'online_submission', version: 2, numerator: 'received' },
+    ])
+  } finally {
+    await loadIndicators(database.clickhouse)
+  }
+})
