@@ -25,9 +25,15 @@ export interface Migration {
 
 const FILE = /^(\d{4})_([a-z_]+)\.up\.sql$/
 
-/** A view says which indicator it shows; what that is stands in the catalogue alone: `{{rate online_submission}}`. */
+/**
+ * A view says which indicator it shows; what that is stands in the catalogue alone: `{{rate online_submission}}`,
+ * over the columns of the view; `{{rate on_time year_before_}}` over columns whose names begin so.
+ */
 const withRates = (statement: string) =>
-  statement.replace(/\{\{rate (\w+)\}\}/g, (_, code: string) => overColumns(code).value)
+  statement.replace(
+    /\{\{rate (\w+)(?: (\w+))?\}\}/g,
+    (_, code: string, prefix?: string) => overColumns(code, prefix).value,
+  )
 
 /** The migrations of a folder in order. */
 export function readMigrations(folder = new URL('migrations/', import.meta.url)): Migration[] {

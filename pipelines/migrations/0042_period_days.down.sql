@@ -1,0 +1,1 @@
+DROP VIEW period_days
