@@ -30,6 +30,7 @@ import { GROUP } from '../../services/ingest/app.ts'
 import { createInsert } from '../../services/ingest/insert.ts'
 import { engineTable, engineView } from './engine.sql.ts'
 import { cpu_us } from './processes.ts'
+import { benchViews } from './views.ts'
 import { type Totals, workload } from './workload.ts'
 
 const HOST = '127.0.0.1'
@@ -51,9 +52,10 @@ const program = new Command('npm run bench --')
   .option('--quick', 'about a minute')
   .option('--dossiers <n>', 'dossiers in the stream; 2.2 records each', value => Number(value))
   .option('--rounds <n>', 'turns of each side', value => Number(value))
+  .option('--views <millions>', 'instead: answer times of the views with so many million dossiers, e.g. 1,5,15')
   .option('--json <file>', 'write the figures here')
   .parse()
-const options = program.opts<{ quick?: boolean; dossiers?: number; rounds?: number; json?: string }>()
+const options = program.opts<{ quick?: boolean; views?: string; dossiers?: number; rounds?: number; json?: string }>()
 const dossiers = options.dossiers ?? (options.quick ? 60_000 : 300_000)
 const rounds = options.rounds ?? (options.quick ? 2 : 5)
 
@@ -62,6 +64,7 @@ const say = (line = '') => process.stdout.write(`${line}\n`)
 async function bench({ kafka: broker, clickhouse: server }: Runtime): Promise<void> {
   const env = { ...process.env, KAFKA_BROKERS: broker.brokers.join(','), CLICKHOUSE_URL: server.url, MOTCUA_HOME: home }
   const config = readConfig(z.object(commonShape), env)
+  if (options.views !== undefined) return benchViews(config, options.views.split(',').map(Number))
   const kafka = createKafka(config, 'motcua-bench', pino({ level: 'silent' }))
   await ensureTopics(kafka, PARTITIONS)
   await prepareDatabase(config)

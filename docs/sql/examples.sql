@@ -1,0 +1,100 @@
+-- rates_by_commune: Which communes received most dossiers last month, and how many of them online?
+SELECT month, unit_name, received, received_online, round(online_rate * 100, 2) AS online_percent
+FROM rates_by_commune ORDER BY month DESC, received DESC LIMIT 10;
+
+-- rates_by_district: How did the districts of a province settle in the last month before they were abolished?
+SELECT unit_name, settled, settled_late, round(on_time_rate * 100, 2) AS on_time_percent
+FROM rates_by_district WHERE month = '2023-06-01' ORDER BY on_time_rate LIMIT 10;
+
+-- rates_by_province: How did on-time settlement go month by month, and on how many dossiers does each figure rest?
+SELECT month, settled, settled_late, round(on_time_rate * 100, 2) AS on_time_percent
+FROM rates_by_province WHERE unit_code = '11' AND unit_valid_from = '2025-07-01' ORDER BY month;
+
+-- rates: Which communes of a province filed the smallest share online over any period, with enough dossiers to say so?
+SELECT unit_name, received_online, received, round(online_rate * 100, 2) AS online_percent
+FROM rates(from = '2023-01-01', to = '2023-06-30', tier = 'commune')
+WHERE received >= 30 ORDER BY online_rate LIMIT 5;
+
+-- rates_by_sector: Which sectors hold a province back?
+SELECT sector_name, received_online, received, round(online_rate * 100, 2) AS online_percent
+FROM rates_by_sector(from = '2023-01-01', to = '2023-06-30', tier = 'province')
+WHERE unit_code = '58' AND received >= 30 ORDER BY online_rate LIMIT 5;
+
+-- rates_of_period: Where did online filing rise most on the same period of the year before?
+SELECT unit_name, received, round(online_rate * 100, 2) AS online_percent, round(online_rate_change * 100, 2) AS points
+FROM rates_of_period(period = '2026-9M', until = '2100-01-01', tier = 'province')
+WHERE received >= 30 ORDER BY online_rate_change DESC NULLS LAST LIMIT 5;
+
+-- period_days: Which days does a named period cover, to date?
+SELECT * FROM period_days(period = '2026-Q4', until = '2026-10-10');
+
+-- rates_by_receiving_unit: How many dossiers are filed at a counter of another unit than the one that answers for them?
+SELECT unit_name, received, processed_elsewhere
+FROM rates_by_receiving_unit(from = '2026-01-01', to = '2026-12-31', tier = 'commune')
+ORDER BY processed_elsewhere DESC, received DESC LIMIT 5;
+
+-- indicator_values: What do the sources' different definitions of "on time" say about the same unit and period?
+SELECT indicator_code, name_en, numerator, denominator, round(value * 100, 2) AS percent
+FROM indicator_values(from = '2026-01-01', to = '2026-10-10', tier = 'province') AS v
+JOIN (SELECT indicator_code, version, name_en FROM indicators) AS i ON i.indicator_code = v.indicator_code AND i.version = v.indicator_version
+WHERE unit_code = '11' AND indicator_code LIKE 'on_time%' ORDER BY indicator_code;
+
+-- indicators: Which indicators are there, and where do their definitions come from?
+SELECT indicator_code, version, name_en, numerator, denominator, source FROM indicators ORDER BY indicator_code, version;
+
+-- backlog: Where do most dossiers lie overdue today, and which will be overdue within three days?
+SELECT unit_name, pending, pending_overdue, due_soon, waiting
+FROM backlog(as_of = '2026-10-10', tier = 'province', soon = 3) ORDER BY pending_overdue DESC LIMIT 5;
+
+-- dossier_balance: What came in, what went out, what is left: the account of a unit over a period.
+SELECT unit_name, carried_over, received, settled_early, settled_on_time, settled_late, withdrawn, stopped, pending_in_time, pending_overdue
+FROM dossier_balance(from = '2026-01-01', to = '2026-10-10', tier = 'province') WHERE unit_code = '11';
+
+-- stock_flows: How did the stock of one commune move from day to day?
+SELECT day, change, sum(change) OVER (ORDER BY day) AS pending
+FROM (SELECT day, sum(pending) AS change FROM stock_flows WHERE unit_code = '03127' GROUP BY day) ORDER BY day DESC LIMIT 10;
+
+-- not_accepted: Where are dossiers turned away most often?
+SELECT unit_code, sum(not_accepted) AS dossiers FROM not_accepted GROUP BY unit_code ORDER BY dossiers DESC LIMIT 5;
+
+-- flows: The additive ground of all rates: dossiers per recorded unit code, day, source, channel and service level.
+SELECT channel, sum(received) AS received FROM flows WHERE day BETWEEN '2023-01-01' AND '2023-06-30' GROUP BY channel ORDER BY channel;
+
+-- flows_of_tier: The same at the units of a tier, valid on each day.
+SELECT day, sum(received) AS received FROM flows_of_tier(tier = 'country') WHERE day >= '2026-10-01' GROUP BY day ORDER BY day LIMIT 10;
+
+-- rates_by_month: rates_by_commune, _district and _province, for a tier given by name.
+SELECT month, unit_name, received, sources FROM rates_by_month(tier = 'province') ORDER BY month DESC, received DESC LIMIT 5;
+
+-- tier_on_day: Where does a code count from which day on?
+SELECT unit_code, from_day, at_code, at_valid_from, at_name FROM tier_on_day(tier = 'province') WHERE unit_code = '24' ORDER BY from_day;
+
+-- rates_as_known: What did we report for the first half of 2023, as it was known at the end of last month?
+SELECT unit_name, received, round(online_rate * 100, 2) AS online_percent
+FROM rates_as_known(at = '2026-10-31 17:00:00', from = '2023-01-01', to = '2023-06-30', tier = 'province');
+
+-- restatement: Why do that figure and today's differ?
+SELECT cause, received, received_online, settled, settled_late, dossiers
+FROM restatement(at = '2026-10-31 17:00:00', from = '2023-01-01', to = '2023-06-30', unit = '58');
+
+-- restated_dossiers: Which dossiers are behind it?
+SELECT dossier_id, cause, received, settled FROM restated_dossiers(at = '2026-10-31 17:00:00', from = '2023-01-01', to = '2023-06-30', unit = '58') LIMIT 10;
+
+-- postings_of_unit: The postings that add up to it.
+SELECT flow, sum(sign) AS dossiers FROM postings_of_unit(from = '2023-01-01', to = '2023-06-30', unit = '58') WHERE here GROUP BY flow ORDER BY flow;
+
+-- dossiers: Which dossiers are late, and by how many days?
+SELECT dossier_id, unit_code, due_at, settled_at, dateDiff('day', due_at, settled_at) AS days_late
+FROM dossiers WHERE counted AND settled_at > due_at ORDER BY days_late DESC, dossier_id LIMIT 10;
+
+-- quarantined_dossiers: Whose events contradict each other?
+SELECT dossier_id, reasons FROM quarantined_dossiers LIMIT 10;
+
+-- open_alerts: What is alerting now?
+SELECT rule, unit_code, sector_code, numerator, denominator, text_en FROM open_alerts ORDER BY changed_at DESC LIMIT 10;
+
+-- plain_count: What would an ordinary counting view have said?
+SELECT r.month, r.received AS exact, p.received AS counted, counted - exact AS wrong_by
+FROM rates_by_commune AS r
+JOIN (SELECT month, unit_code, sum(received) AS received FROM plain_count GROUP BY month, unit_code) AS p ON p.month = r.month AND p.unit_code = r.unit_code
+ORDER BY abs(wrong_by) DESC LIMIT 5;
