@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { overColumns } from './indicators/measures.ts'
+import { filledIn } from './templates.ts'
 
 export class MigrationError extends Error {
   readonly code: 'MIGRATION_CHANGED' | 'MIGRATION_UNKNOWN' | 'MIGRATION_FAILED'
@@ -25,16 +25,6 @@ export interface Migration {
 
 const FILE = /^(\d{4})_([a-z_]+)\.up\.sql$/
 
-/**
- * A view says which indicator it shows; what that is stands in the catalogue alone: `{{rate online_submission}}`,
- * over the columns of the view; `{{rate on_time year_before_}}` over columns whose names begin so.
- */
-const withRates = (statement: string) =>
-  statement.replace(
-    /\{\{rate (\w+)(?: (\w+))?\}\}/g,
-    (_, code: string, prefix?: string) => overColumns(code, prefix).value,
-  )
-
 /** The migrations of a folder in order. */
 export function readMigrations(folder = new URL('migrations/', import.meta.url)): Migration[] {
   return readdirSync(folder)
@@ -42,7 +32,7 @@ export function readMigrations(folder = new URL('migrations/', import.meta.url))
     .flatMap(file => {
       const match = FILE.exec(file)
       if (match === null) return []
-      const statement = withRates(readFileSync(new URL(file, folder), 'utf8'))
+      const statement = filledIn(readFileSync(new URL(file, folder), 'utf8'))
       return [
         {
           version: Number(match[1]),

@@ -98,3 +98,6 @@ SELECT r.month, r.received AS exact, p.received AS counted, counted - exact AS w
 FROM rates_by_commune AS r
 JOIN (SELECT month, unit_code, sum(received) AS received FROM plain_count GROUP BY month, unit_code) AS p ON p.month = r.month AND p.unit_code = r.unit_code
 ORDER BY abs(wrong_by) DESC LIMIT 5;
+
+-- unit_boundaries: On which days did any unit begin or end?
+SELECT arrayJoin(days) AS day FROM unit_boundaries ORDER BY day;

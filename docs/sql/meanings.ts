@@ -8,6 +8,7 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   at_code: 'Code of the unit of that tier; empty: none',
   at_valid_from: 'First day of that unit under its code',
   at_name: 'Name of that unit',
+  days: 'Days on which units change, ascending',
   from_day: 'First day on which the row holds',
   sector_code: 'Sector: the catalogue’s, else the one the source gave; empty: not known',
   sector_name: 'Name of the sector in Vietnamese',

@@ -1,5 +1,6 @@
 /** What ClickHouse has of the catalogue: the table `indicators`, and the view `indicator_values` made from it. */
 import type { ClickHouseClient } from '@clickhouse/client'
+import { unitDay } from '../templates.ts'
 import { type Indicator, type Measure, readCatalogue } from './catalogue.ts'
 import { conditionOf, nameOf, ratioOf } from './measures.ts'
 
@@ -26,7 +27,7 @@ export function viewOf(catalogue: readonly Indicator[]): string {
       ([name, measure]) =>
         `${measure.of === kind ? `sumIf(sign, ${conditionOf(measure)})` : 'toInt64(0)'} AS ${column.get(name)}`,
     )
-    return `SELECT unit_code, ${day} AS day, ${sums.join(', ')} FROM dossier_postings WHERE ${where} GROUP BY unit_code, day`
+    return `SELECT unit_code, ${unitDay(day)} AS day, ${sums.join(', ')} FROM dossier_postings WHERE ${where} GROUP BY unit_code, day`
   })
   const sumOf = (parts: readonly Measure[]) => parts.map(part => `s_${column.get(nameOf(part))}`).join(' + ')
   const rows = catalogue.map(one => {

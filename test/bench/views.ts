@@ -37,7 +37,7 @@ const EVENTS = (from: number, to: number) => `
   FROM (${DOSSIERS(from, to)})
   ARRAY JOIN if(settled_on = toDate(0), [(1, 'RECEIVED', received_on)], [(1, 'RECEIVED', received_on), (2, 'SETTLED', settled_on)]) AS e`
 
-async function fill(clickhouse: ClickHouseClient, from: number, to: number): Promise<void> {
+export async function fill(clickhouse: ClickHouseClient, from: number, to: number): Promise<void> {
   for (let at = from; at < to; at += STEP)
     for (const statement of [POSTINGS, EVENTS])
       await clickhouse.command({ query: statement(at, Math.min(to, at + STEP)) })

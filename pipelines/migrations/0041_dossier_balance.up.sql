@@ -17,23 +17,58 @@ FROM
         sum(c15) AS n_returned, sum(c16) AS n_not_accepted, sum(c17) AS n_pending, sum(c18) AS n_overdue
     FROM
     (
-        SELECT unit_code, source, sumIf(pending, day < {from:Date}) AS c1, toInt64(0) AS c2, toInt64(0) AS c3, toInt64(0) AS c4, toInt64(0) AS c5, toInt64(0) AS c6, toInt64(0) AS c7,
+        SELECT unit_code, source, sumIf(pending, before) AS c1, toInt64(0) AS c2, toInt64(0) AS c3, toInt64(0) AS c4, toInt64(0) AS c5, toInt64(0) AS c6, toInt64(0) AS c7,
             toInt64(0) AS c8, toInt64(0) AS c9, toInt64(0) AS c10, toInt64(0) AS c11, toInt64(0) AS c12, toInt64(0) AS c13, toInt64(0) AS c14, toInt64(0) AS c15, toInt64(0) AS c16,
-            sum(pending) AS c17, sum(pending_overdue) AS c18
-        FROM stock_flows
-        WHERE day <= {to:Date}
+            sum(pending) AS c17, toInt64(0) AS c18
+        FROM
+        (
+            SELECT unit_code, source, received_on < {from:Date} AS before, sum(sign) AS pending
+            FROM dossier_postings
+            WHERE received_on <= {to:Date}
+            GROUP BY unit_code, source, before
+            UNION ALL
+            SELECT unit_code, source, ended_on < {from:Date} AS before, -sum(sign)
+            FROM dossier_postings
+            WHERE ended_on != toDate(0) AND ended_on <= {to:Date}
+            GROUP BY unit_code, source, before
+        )
+        GROUP BY unit_code, source
+        UNION ALL
+        SELECT unit_code, source, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, -sumIf(sign, overdue_on != toDate(0) AND overdue_on < ended_on)
+        FROM dossier_postings
+        WHERE ended_on != toDate(0) AND ended_on <= {to:Date}
+        GROUP BY unit_code, source
+        UNION ALL
+        SELECT unit_code, source, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, sumIf(sign, ended_on = toDate(0) OR overdue_on < ended_on)
+        FROM dossier_postings
+        WHERE overdue_on != toDate(0) AND overdue_on <= {to:Date}
         GROUP BY unit_code, source
         UNION ALL
         SELECT unit_code, source, 0, sum(received), sumIf(received, channel = 'ONLINE'), sumIf(received, channel = 'COUNTER'), sumIf(received, channel = 'POSTAL'),
             sumIf(received, service_level = 'FULL'), sumIf(received, service_level = 'PARTIAL'), sumIf(received, service_level = 'INFORMATION'),
-            0, 0, 0, sum(settled), sum(settled_early), sum(settled_late), 0, 0, 0, 0
-        FROM flows
-        WHERE day BETWEEN {from:Date} AND {to:Date}
+            0, 0, 0, 0, 0, 0, 0, 0, 0, 0
+        FROM
+        (
+            SELECT unit_code, source, channel, service_level, sum(sign) AS received
+            FROM dossier_postings
+            WHERE received_on BETWEEN {from:Date} AND {to:Date}
+            GROUP BY unit_code, source, channel, service_level
+        )
         GROUP BY unit_code, source
         UNION ALL
-        SELECT unit_code, source, 0, 0, 0, 0, 0, 0, 0, 0, sum(sign), sumIf(sign, ended_as = 'WITHDRAWN'), sumIf(sign, ended_as = 'STOPPED'), 0, 0, 0, 0, 0, 0, 0
+        SELECT unit_code, source, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, sum(sign), sumIf(sign, compared_on < due_on), sumIf(sign, compared_on > due_on AND due_on != toDate(0)), 0, 0, 0, 0
         FROM dossier_postings
-        WHERE ended_on BETWEEN {from:Date} AND {to:Date} AND ended_on != toDate(0)
+        WHERE settled_on BETWEEN {from:Date} AND {to:Date} AND settled_on != toDate(0)
+        GROUP BY unit_code, source
+        UNION ALL
+        SELECT unit_code, source, 0, 0, 0, 0, 0, 0, 0, 0, sum(n), sumIf(n, ended_as = 'WITHDRAWN'), sumIf(n, ended_as = 'STOPPED'), 0, 0, 0, 0, 0, 0, 0
+        FROM
+        (
+            SELECT unit_code, source, ended_as, sum(sign) AS n
+            FROM dossier_postings
+            WHERE ended_on BETWEEN {from:Date} AND {to:Date} AND ended_on != toDate(0)
+            GROUP BY unit_code, source, ended_as
+        )
         GROUP BY unit_code, source
         UNION ALL
         SELECT unit_code, source, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, sum(sign), 0, 0, 0

@@ -15,13 +15,27 @@ SELECT at_code AS unit_code, at_valid_from AS unit_valid_from, any(name) AS unit
     arraySort(groupUniqArray(source)) AS sources
 FROM
 (
-    SELECT at_code, at_valid_from, any(at_name) AS name, source,
-        sumIf(received, day >= days.1) AS n_received, sumIf(received_online, day >= days.1) AS n_online,
-        sumIf(settled, day >= days.1) AS n_settled, sumIf(settled_early, day >= days.1) AS n_early, sumIf(settled_late, day >= days.1) AS n_late,
-        sumIf(received, day <= days.4) AS b_received, sumIf(received_online, day <= days.4) AS b_online,
-        sumIf(settled, day <= days.4) AS b_settled, sumIf(settled_early, day <= days.4) AS b_early, sumIf(settled_late, day <= days.4) AS b_late
-    FROM flows_of_tier(tier={tier:String})
-    WHERE day BETWEEN days.1 AND days.2 OR day BETWEEN days.3 AND days.4
+    SELECT u.at_code AS at_code, u.at_valid_from AS at_valid_from, any(u.at_name) AS name, f.source AS source,
+        sumIf(f.received, now) AS n_received, sumIf(f.received, now AND f.channel = 'ONLINE') AS n_online,
+        sumIf(f.settled, now) AS n_settled, sumIf(f.early, now) AS n_early, sumIf(f.late, now) AS n_late,
+        sumIf(f.received, NOT now) AS b_received, sumIf(f.received, NOT now AND f.channel = 'ONLINE') AS b_online,
+        sumIf(f.settled, NOT now) AS b_settled, sumIf(f.early, NOT now) AS b_early, sumIf(f.late, NOT now) AS b_late
+    FROM
+    (
+        SELECT unit_code, received_on >= days.1 AS now, {{unit_day received_on}} AS day, source, channel,
+            sum(sign) AS received, toInt64(0) AS settled, toInt64(0) AS early, toInt64(0) AS late
+        FROM dossier_postings
+        WHERE received_on BETWEEN days.1 AND days.2 OR received_on BETWEEN days.3 AND days.4
+        GROUP BY unit_code, now, day, source, channel
+        UNION ALL
+        SELECT unit_code, settled_on >= days.1 AS now, {{unit_day settled_on}} AS day, source, '' AS channel,
+            toInt64(0), sum(sign), sumIf(sign, compared_on < due_on), sumIf(sign, compared_on > due_on AND due_on != toDate(0))
+        FROM dossier_postings
+        WHERE settled_on != toDate(0) AND (settled_on BETWEEN days.1 AND days.2 OR settled_on BETWEEN days.3 AND days.4)
+        GROUP BY unit_code, now, day, source
+    ) AS f
+    ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON f.unit_code = u.unit_code AND f.day >= u.from_day
+    WHERE u.at_code != ''
     GROUP BY at_code, at_valid_from, source
 )
 GROUP BY at_code, at_valid_from

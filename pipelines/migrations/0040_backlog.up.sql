@@ -10,9 +10,20 @@ FROM
     SELECT unit_code, source, sum(p) AS n_pending, sum(o) AS n_overdue, sum(s) AS n_due_soon, sum(w) AS n_waiting, sum(r) AS n_overdue_766
     FROM
     (
-        SELECT unit_code, source, sum(pending) AS p, sum(pending_overdue) AS o, toInt64(0) AS s, toInt64(0) AS w, toInt64(0) AS r
-        FROM stock_flows
-        WHERE day <= {as_of:Date}
+        -- As stock_flows has it, summed up to the day at once: the roll-ups are read without making a row of every day.
+        SELECT unit_code, source, sum(sign) AS p, toInt64(0) AS o, toInt64(0) AS s, toInt64(0) AS w, toInt64(0) AS r
+        FROM dossier_postings
+        WHERE received_on <= {as_of:Date}
+        GROUP BY unit_code, source
+        UNION ALL
+        SELECT unit_code, source, -sum(sign), -sumIf(sign, overdue_on != toDate(0) AND overdue_on < ended_on), 0, 0, 0
+        FROM dossier_postings
+        WHERE ended_on != toDate(0) AND ended_on <= {as_of:Date}
+        GROUP BY unit_code, source
+        UNION ALL
+        SELECT unit_code, source, 0, sumIf(sign, ended_on = toDate(0) OR overdue_on < ended_on), 0, 0, 0
+        FROM dossier_postings
+        WHERE overdue_on != toDate(0) AND overdue_on <= {as_of:Date}
         GROUP BY unit_code, source
         UNION ALL
         SELECT unit_code, source, toInt64(0), toInt64(0),

@@ -1,0 +1,15 @@
+/**
+ * What the statements of migrations leave to one place:
+ *   `{{rate online_submission}}`        an indicator of the catalogue over the columns of the view,
+ *   `{{rate on_time year_before_}}`     the same over columns whose names begin so,
+ *   `{{unit_day received_on}}`          the last day until then on which any unit changed; its units are those of the day itself.
+ */
+import { overColumns } from './indicators/measures.ts'
+
+/** In SQL; see the view `unit_boundaries`. */
+export const unitDay = (day: string) => `arrayLast(b -> b <= ${day}, (SELECT days FROM unit_boundaries))`
+
+export const filledIn = (statement: string): string =>
+  statement
+    .replace(/\{\{rate (\w+)(?: (\w+))?\}\}/g, (_, code: string, prefix?: string) => overColumns(code, prefix).value)
+    .replace(/\{\{unit_day (\w+)\}\}/g, (_, day: string) => unitDay(day))
