@@ -1,6 +1,10 @@
 -- All days on which any unit changes: between two of them every code counts where it counted on the first. Views sum up over
 -- such stretches before they ask where a code counts.
-CREATE VIEW unit_boundaries AS
+CREATE VIEW unit_boundaries
+(
+    days Array(Date) COMMENT 'Days on which units change, ascending'
+)
+AS
 SELECT arraySort(groupUniqArray(from_day)) AS days
 FROM unit_on_day
 COMMENT 'Days on which units change, ascending, as one array'

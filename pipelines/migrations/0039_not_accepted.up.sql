@@ -1,5 +1,12 @@
 -- A dossier that was not accepted counts nowhere, so the ledger knows nothing of it: this folds the few that were ever refused.
-CREATE VIEW not_accepted AS
+CREATE VIEW not_accepted
+(
+    unit_code LowCardinality(String) COMMENT 'Code that the dossiers carry',
+    day Date COMMENT 'Day on which they were turned away (+07:00)',
+    source LowCardinality(String) COMMENT 'System that reported',
+    not_accepted Int64 COMMENT 'Dossiers turned away'
+)
+AS
 SELECT unit_code, day, d_source AS source, toInt64(count()) AS not_accepted
 FROM
 (
