@@ -8,12 +8,21 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Readable } from 'node:stream'
+import { Readable, type Transform } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { brotliDecompressSync, gunzipSync, gzipSync, inflateSync, zstdCompressSync } from 'node:zlib'
+import {
+  brotliDecompressSync,
+  gunzipSync,
+  gzipSync,
+  inflateSync,
+  zstdCompressSync,
+  zstdDecompressSync,
+} from 'node:zlib'
 import { type ClickHouseClient, ClickHouseError, createClient } from '@clickhouse/client'
 import avro from 'avsc'
 import { afterAll, beforeAll, describe, expect, inject, test, vi } from 'vitest'
+import { createBlocks, readBlocks } from '../infra/local/clickhouse/blocks.ts'
+import { createLz4, createUnlz4 } from '../infra/local/clickhouse/frames.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -537,19 +546,22 @@ describe('compression', () => {
   test.each([
     ['deflate', inflateSync],
     ['br', brotliDecompressSync],
+    ['zstd', zstdDecompressSync],
+    ['lz4', (bytes: Buffer) => through(bytes, createUnlz4())],
   ] as const)('%s out', async (encoding, decode) => {
     const answer = await raw('POST', { enable_http_compression: '1' }, { 'Accept-Encoding': encoding }, sql)
-    expect([answer.headers['content-encoding'], decode(answer.body).length]).toEqual([encoding, 1_001_000])
+    expect([answer.headers['content-encoding'], (await decode(answer.body)).length]).toEqual([encoding, 1_001_000])
   })
   test.each([
     ['gzip', gzipSync],
     ['zstd', zstdCompressSync],
+    ['lz4', (text: string) => through(Buffer.from(text), createLz4())],
   ] as const)('%s in, for queries and for rows', async (encoding, encode) => {
     const headers = { 'Content-Encoding': encoding }
-    expect(await (await http({}, { body: encode('SELECT 41 + 1'), headers })).text()).toBe('42\n')
+    expect(await (await http({}, { body: await encode('SELECT 41 + 1'), headers })).text()).toBe('42\n')
     const answer = await http(
       { query: 'INSERT INTO t FORMAT TSV' },
-      { body: encode(`77${encoding.charCodeAt(0)}\tpacked\n`), headers },
+      { body: await encode(`77${encoding.charCodeAt(0)}\tpacked\n`), headers },
     )
     expect([answer.status, await answer.text()]).toEqual([200, ''])
     expect(await ask(`SELECT s FROM t WHERE a = 77${encoding.charCodeAt(0)}`)).toBe('packed\n')
@@ -561,11 +573,36 @@ describe('compression', () => {
     expect(await result.json()).toEqual([{ s: 'both ways' }])
     await packed.close()
   })
+  test("ClickHouse's own blocks out, compress=1; an error is told as ever", async () => {
+    const answer = await raw('POST', { compress: '1' }, {}, sql)
+    expect([answer.headers['content-encoding'], answer.body.length < 100_000]).toEqual([undefined, true])
+    expect((await through(answer.body, readBlocks())).toString()).toBe(`${'x'.repeat(1000)}\n`.repeat(1000))
+    const failed = await raw('POST', { compress: '1' }, {}, 'SELECT nope')
+    expect(failed.headers['x-clickhouse-exception-code']).toBe('47')
+    const broken = raw('POST', { compress: '1' }, {}, 'SELECT throwIf(number = 1000000), number FROM numbers(3000000)')
+    await expect(broken).rejects.toThrow()
+  })
+  test("ClickHouse's own blocks in, decompress=1; one bit astray is an error", async () => {
+    const packed = await through(Buffer.from('778\tin blocks\n'), createBlocks())
+    const insert = { query: 'INSERT INTO t FORMAT TSV', decompress: '1' }
+    expect(await (await http(insert, { body: packed })).text()).toBe('')
+    expect(await ask('SELECT s FROM t WHERE a = 778')).toBe('in blocks\n')
+    packed.writeUInt8(packed.readUInt8(packed.length - 1) ^ 1, packed.length - 1)
+    expect((await http(insert, { body: packed })).headers.get('x-clickhouse-exception-code')).toBe('40')
+    expect(await ask('SELECT count() FROM t WHERE a = 778')).toBe('1\n')
+  })
   test('an unknown encoding and a broken one are errors', async () => {
     expect((await http({}, { body: 'SELECT 1', headers: { 'Content-Encoding': 'rot13' } })).ok).toBe(false)
     expect((await http({}, { body: 'SELECT 1', headers: { 'Content-Encoding': 'gzip' } })).ok).toBe(false)
   })
 })
+
+async function through(bytes: Buffer, stage: Transform): Promise<Buffer> {
+  stage.end(bytes)
+  const parts: Buffer[] = []
+  for await (const part of stage) parts.push(part)
+  return Buffer.concat(parts)
+}
 
 /** fetch decodes by itself; this does not. */
 async function raw(method: string, parameters: Record<string, string>, headers: Record<string, string>, body: string) {
@@ -585,6 +622,78 @@ async function raw(method: string, parameters: Record<string, string>, headers: 
     message.end(body)
   })
 }
+
+describe('progress headers', () => {
+  const slow = 'SELECT count() FROM numbers(40000000) WHERE sipHash64(number) = 1'
+  test('come while the query runs, then its answer, and the connection goes on', async () => {
+    const { Agent, request } = await import('node:http')
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+    const send = (parameters: Record<string, string>, sql: string) =>
+      new Promise<{ progress: string[]; earlyMs: number; text: string; reused: boolean }>((resolve, reject) => {
+        const address = `${url}/?${new URLSearchParams({ database, ...parameters })}`
+        const began = performance.now()
+        let earlyMs = Number.POSITIVE_INFINITY
+        const message = request(address, { method: 'POST', agent }, async answer => {
+          const parts: Buffer[] = []
+          for await (const part of answer) parts.push(part)
+          const progress = answer.rawHeaders.filter((_, i) => answer.rawHeaders[i - 1] === 'X-ClickHouse-Progress')
+          resolve({ progress, earlyMs, text: Buffer.concat(parts).toString(), reused: message.reusedSocket })
+        })
+        message.on('error', reject)
+        message.on('socket', socket =>
+          socket.once('data', () => {
+            earlyMs = performance.now() - began
+          }),
+        )
+        message.end(sql)
+      })
+    const began = performance.now()
+    const asked = { send_progress_in_http_headers: '1', wait_end_of_query: '1', max_threads: '1' }
+    const answer = await send(asked, slow)
+    const tookMs = performance.now() - began
+    expect([answer.text, answer.progress.length > 2]).toEqual(['0\n', true])
+    expect(answer.earlyMs).toBeLessThan(tookMs * 0.7)
+    const rows = answer.progress.map(line => Number(JSON.parse(line).read_rows))
+    expect(rows).toEqual(rows.toSorted((a, b) => a - b))
+    expect(rows.at(-1)).toBeGreaterThan(1_000_000)
+    expect(JSON.parse(answer.progress[0] ?? '').total_rows_to_read).toMatch(/^\d+$/)
+    const failed = await send({ ...asked, max_execution_time: '1' }, slow.replace('40000000', '4000000000'))
+    expect(failed.text).toContain('TIMEOUT_EXCEEDED')
+    expect(await send({}, 'SELECT 2')).toMatchObject({ progress: [], text: '2\n', reused: true })
+    agent.destroy()
+  })
+})
+
+describe('external tables', () => {
+  const send = (fields: Record<string, string>, files: Record<string, string>, sql: string) => {
+    const form = new FormData()
+    for (const [name, value] of Object.entries(fields)) form.set(name, value)
+    for (const [name, text] of Object.entries(files)) form.set(name, new Blob([text]), name)
+    return fetch(`${url}/?${new URLSearchParams({ database, query: sql })}`, { method: 'POST', body: form })
+  }
+  test('by structure and format, by types, two at once, in a session, and gone afterwards', async () => {
+    const one = { ext_structure: 'a UInt8, s String', ext_format: 'CSV' }
+    const first = await send(one, { ext: '1,"x"\n2,"y"\n' }, 'SELECT * FROM ext ORDER BY a')
+    expect(await first.text()).toBe('1\tx\n2\ty\n')
+    const two = { ...one, more_types: 'UInt8,String' }
+    const join = 'SELECT ext.s, more._2 FROM ext JOIN more ON ext.a = more._1'
+    expect(await (await send(two, { ext: '1,"x"\n', more: '1\tm\n' }, join)).text()).toBe('x\tm\n')
+    expect(await ask('SELECT * FROM ext')).toContain('UNKNOWN_TABLE')
+    const session_id = randomUUID()
+    await run('SET max_block_size = 1234', { session_id })
+    const kept = await send(
+      { ...one, session_id },
+      { ext: '3,"z"\n' },
+      "SELECT a, getSetting('max_block_size') FROM ext",
+    )
+    expect(await kept.text()).toBe('3\t1234\n')
+    expect(await ask('SELECT * FROM ext', { session_id })).toContain('UNKNOWN_TABLE')
+  })
+  test('without a structure, or with rows that do not fit, an error', async () => {
+    expect((await send({}, { ext: '1' }, 'SELECT 1')).ok).toBe(false)
+    expect((await send({ ext_structure: 'a UInt8' }, { ext: 'x\n' }, 'SELECT * FROM ext')).ok).toBe(false)
+  })
+})
 
 describe('errors', () => {
   test.each([
@@ -693,6 +802,25 @@ describe('at the same time', () => {
   })
 })
 
+describe('query_id', () => {
+  const endless = 'SELECT count() FROM numbers(20000000000) WHERE sipHash64(number) = 1'
+  test.each(['ASYNC', 'SYNC', ''])('KILL QUERY by it, %s', async mode => {
+    const query_id = `it's (ộ* ${randomUUID()}`
+    const slow = http({ query_id, max_execution_time: '20' }, { body: endless })
+    await sleep(500)
+    await run(`KILL QUERY WHERE query_id = '${query_id.replaceAll("'", "\\'")}' ${mode}`)
+    expect((await slow).headers.get('x-clickhouse-exception-code')).toBe('394')
+  })
+  test('one id, one query at a time', async () => {
+    const query_id = randomUUID()
+    const first = http({ query_id }, { body: 'SELECT sleep(1)' })
+    await sleep(300)
+    expect((await http({ query_id }, { body: 'SELECT 1' })).headers.get('x-clickhouse-exception-code')).toBe('216')
+    expect(await (await first).text()).toBe('0\n')
+    expect(await ask('SELECT 1', { query_id })).toBe('1\n')
+  })
+})
+
 const bait = mkdtempSync(join(tmpdir(), 'motcua-bait-'))
 afterAll(() => rmSync(bait, { recursive: true, force: true }))
 let asked = 0
@@ -791,7 +919,6 @@ const hostile = (web: string): string[] => [
   'OPTIMIZE TABLE t',
   'DETACH TABLE t',
   'SYSTEM STOP MERGES',
-  "KILL QUERY WHERE query_id = 'x' ASYNC",
   'SET readonly = 0',
   'SET allow_ddl = 1',
   'USE system',
@@ -877,6 +1004,38 @@ describe.skipIf(!(await canSignIn('analyst')))('analyst (skipped where this serv
       date_time_output_format: 'iso',
     }
     expect(await ask('SELECT toUInt64(1) AS a FORMAT JSONEachRow', given)).toBe('{"a":"1"}\n')
+  })
+  test('a SETTINGS clause, at the end and in a subquery, as readonly = 2 allows it', async () => {
+    const user = 'analyst'
+    expect(await ask('SELECT number FROM numbers(9) SETTINGS limit = 1, max_threads = 1', { user })).toBe('0\n')
+    expect(await ask('SELECT number FROM numbers(9) SETTINGS limit = 1 FORMAT CSV', { user })).toBe('0\n')
+    expect(await ask('SELECT number FROM numbers(9) FORMAT CSV SETTINGS limit = 1', { user })).toBe('0\n')
+    expect(await ask('SELECT * FROM (SELECT 1 SETTINGS max_threads = 1)', { user })).toBe('1\n')
+    const looked = 'SELECT name, value, readonly FROM system.settings LIMIT 10000'
+    expect(await ask(looked, { user })).toMatch(/^max_threads\t\S+\t0$/m)
+    for (const sql of ['SELECT 1 SETTINGS readonly = 0', 'SELECT * FROM (SELECT 1 SETTINGS readonly = 0)']) {
+      expect((await http({ user }, { body: sql })).headers.get('x-clickhouse-exception-code'), sql).toBe('164')
+    }
+  })
+  test('kills its own queries by their id, nobody else’s', async () => {
+    const [mine, theirs] = [randomUUID(), randomUUID()]
+    const endless = 'SELECT count() FROM numbers(20000000000) WHERE sipHash64(number) = 1'
+    const own = http({ user: 'analyst', query_id: mine, max_execution_time: '20' }, { body: endless })
+    const other = http({ query_id: theirs }, { body: 'SELECT sleep(2)' })
+    await sleep(500)
+    for (const id of [theirs, mine]) {
+      await (await http({ user: 'analyst' }, { body: `KILL QUERY WHERE query_id = '${id}' ASYNC` })).text()
+    }
+    expect((await own).headers.get('x-clickhouse-exception-code')).toBe('394')
+    expect(await (await other).text()).toBe('0\n')
+  })
+  test('external tables', async () => {
+    const form = new FormData()
+    form.set('ext_structure', 'a UInt8')
+    form.set('ext', new Blob(['7\n']), 'ext')
+    const query = 'SELECT a + 1 FROM ext'
+    const address = `${url}/?${new URLSearchParams({ user: 'analyst', database, query })}`
+    expect(await (await fetch(address, { method: 'POST', body: form })).text()).toBe('8\n')
   })
   test('a path as an Identifier parameter is no way round', async () => {
     expect(

@@ -144,6 +144,23 @@ test('a port in use is an error that names CLICKHOUSE_PORT', async () => {
   await stop(first, 'SIGTERM')
 })
 
+test('a browser gets a page at / and /play, a program Ok.', async () => {
+  const server = await start()
+  const get = (path: string, accept: string) => fetch(`${server.url}${path}`, { headers: { Accept: accept } })
+  expect(await (await get('/', '*/*')).text()).toBe('Ok.\n')
+  const home = await (await get('/', 'text/html,application/xhtml+xml')).text()
+  expect(home).toContain(`curl '${server.url}/?user=analyst'`)
+  expect(home).toContain('href="/play"')
+  const play = await get('/play', 'text/html')
+  expect(play.headers.get('content-security-policy')).toContain("script-src 'self'")
+  const page = await play.text()
+  for (const [, path = ''] of page.matchAll(/(?:src|href)="([^"]+)"/g)) {
+    expect((await get(path, '*/*')).status, path).toBe(200)
+  }
+  expect(page).not.toMatch(/ on\w+=|<script>|https?:/)
+  await stop(server, 'SIGTERM')
+})
+
 test('memory stays bounded while 10 million rows stream, and a page of another site is refused', async () => {
   const server = await start()
   const answer = await fetch(server.url, {

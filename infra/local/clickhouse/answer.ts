@@ -5,7 +5,10 @@
  */
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { createBrotliCompress, createDeflate, createGzip, createZstdCompress, constants as zlib } from 'node:zlib'
+import type { Transform } from 'node:stream'
+import { createBlocks } from './blocks.ts'
+import { acceptedEncoding, encoderOf } from './encodings.ts'
+import type { Progress } from './engine.ts'
 import { errorText, httpStatus, type ServerError } from './errors.ts'
 
 const HELD_BYTES_MAX = 256 * 1024
@@ -13,6 +16,8 @@ const HELD_MS_MAX = 250
 
 export type About = { version: string; timezone: string; displayName: string }
 export type Format = { name: string; contentType: string }
+/** `http`: as the client's Accept-Encoding allows. `blocks`: ClickHouse's own, inside of that. */
+export type Compression = { http: boolean; blocks: boolean }
 export type Summary = {
   rowsWritten?: number
   bytesWritten?: number
@@ -27,7 +32,11 @@ export function createAnswer(message: IncomingMessage, response: ServerResponse,
   const tag = randomBytes(8).toString('hex')
   let format: Format = { name: 'TabSeparated', contentType: 'text/plain; charset=UTF-8' }
   let encoding: string | undefined
-  let body: ServerResponse | Compressor = response
+  let blocks = false
+  /** What compresses, the one next to the response first. */
+  let stages: Transform[] = []
+  let body: ServerResponse | Transform = response
+  let progressed = false
   let held: Buffer[] = []
   let heldBytes = 0
   let timer: NodeJS.Timeout | undefined
@@ -37,10 +46,11 @@ export function createAnswer(message: IncomingMessage, response: ServerResponse,
     response.writeHead(status, {
       'Content-Type': contentType,
       'X-ClickHouse-Server-Display-Name': about.displayName,
-      'X-ClickHouse-Query-Id': queryId,
+      'X-ClickHouse-Query-Id': headerText(queryId),
       'X-ClickHouse-Timezone': about.timezone,
       ...headers,
     })
+    if (progressed) withoutStatusLine(response)
   }
 
   function beginResult(summary: Summary | undefined): void {
@@ -50,10 +60,10 @@ export function createAnswer(message: IncomingMessage, response: ServerResponse,
       'X-ClickHouse-Summary': summaryJson(summary),
       ...(encoding ? { 'Content-Encoding': encoding, Vary: 'Accept-Encoding' } : {}),
     })
-    const compressor = encoding === undefined ? undefined : compressorOf(encoding)
-    if (compressor) {
-      compressor.pipe(response)
-      body = compressor
+    stages = [encoderOf(encoding), blocks ? createBlocks() : undefined].filter(stage => stage !== undefined)
+    for (const stage of stages) {
+      stage.pipe(body)
+      body = stage
     }
     for (const chunk of held) body.write(chunk)
     held = []
@@ -61,9 +71,18 @@ export function createAnswer(message: IncomingMessage, response: ServerResponse,
 
   return {
     /** What the answer will be, once it is known and before anything is written. */
-    expect(expected: Format, compress: boolean): void {
+    expect(expected: Format, compression: Compression): void {
       format = expected
-      encoding = compress ? acceptedEncoding(message.headers['accept-encoding']) : undefined
+      blocks = compression.blocks
+      encoding = compression.http ? acceptedEncoding(message.headers['accept-encoding']) : undefined
+    },
+    /** A header of its own, sent at once, while the query runs and nothing of its result is there. */
+    progress(progress: Progress): void {
+      const { socket } = response
+      if (response.headersSent || held.length > 0 || !socket) return
+      if (!progressed) socket.write('HTTP/1.1 200 OK\r\n')
+      progressed = true
+      socket.write(`X-ClickHouse-Progress: ${progressJson(progress)}\r\n`)
     },
     /** Sends the headers now, with what is known. */
     begin: beginResult,
@@ -86,21 +105,32 @@ export function createAnswer(message: IncomingMessage, response: ServerResponse,
       clearTimeout(timer)
       const text = errorText(error, about.version)
       if (!response.headersSent) {
-        begin(httpStatus(error.code), 'text/plain; charset=UTF-8', {
+        begin(progressed ? 200 : httpStatus(error.code), 'text/plain; charset=UTF-8', {
           'X-ClickHouse-Exception-Code': String(error.code),
           // The rest of a body that nobody reads must not be taken for the next request.
           ...(message.complete ? {} : { Connection: 'close' }),
         })
         response.end(text)
       } else if (!response.writableEnded) {
-        breakOff(response, body, exceptionBlock(text, tag))
+        breakOff(response, stages, exceptionBlock(text, tag))
       }
     },
   }
 }
 
+/** A client's own text as bytes of UTF-8, without what would end the header. */
+function headerText(text: string): string {
+  return Buffer.from(text.replaceAll(/\p{Cc}/gu, '?')).toString('latin1')
+}
+
+/** The status went out with the first progress header; what Node writes now has to go on behind it. */
+function withoutStatusLine(response: ServerResponse): void {
+  const head = response as unknown as { _header: string }
+  head._header = head._header.slice(head._header.indexOf('\r\n') + 2)
+}
+
 /** Until the client has read enough, or has gone. */
-function drained(body: ServerResponse | Compressor, response: ServerResponse): Promise<void> {
+function drained(body: ServerResponse | Transform, response: ServerResponse): Promise<void> {
   if (response.destroyed) return Promise.resolve()
   return new Promise(resolve => {
     const done = () => {
@@ -118,17 +148,19 @@ function exceptionBlock(text: string, tag: string): string {
 }
 
 /** Sends all that is written, then ends the connection without the end of the body. */
-function breakOff(response: ServerResponse, body: ServerResponse | Compressor, block: string): void {
-  const end = () => response.socket?.destroySoon()
-  if (!('unpipe' in body)) {
-    response.write(block, end)
+function breakOff(response: ServerResponse, stages: readonly Transform[], block: string): void {
+  const leave = () => response.socket?.destroySoon()
+  const [last] = stages
+  if (!last) {
+    response.write(block, leave)
     return
   }
-  body.once('end', end)
-  body.unpipe(response)
-  body.on('data', (chunk: Buffer) => response.write(chunk))
-  body.resume()
-  body.end(block)
+  // Whatever compresses may end in order, the answer may not.
+  last.once('end', leave)
+  last.unpipe(response)
+  last.on('data', (chunk: Buffer) => response.write(chunk))
+  last.resume()
+  stages.at(-1)?.end(block)
 }
 
 function summaryJson(summary: Summary | undefined): string {
@@ -144,18 +176,11 @@ function summaryJson(summary: Summary | undefined): string {
   })
 }
 
-function acceptedEncoding(header: string | string[] | undefined): string | undefined {
-  const accepted = String(header ?? '').toLowerCase()
-  return ['br', 'gzip', 'deflate', 'zstd'].find(name =>
-    new RegExp(`(?:^|[ ,])${name}(?:$|[ ,;])(?! *q=0(?:$|[ ,]))`).test(accepted),
-  )
-}
-
-type Compressor = ReturnType<typeof compressorOf>
-
-function compressorOf(encoding: string) {
-  if (encoding === 'br') return createBrotliCompress({ params: { [zlib.BROTLI_PARAM_QUALITY]: 1 } })
-  if (encoding === 'deflate') return createDeflate({ level: 3 })
-  if (encoding === 'zstd') return createZstdCompress()
-  return createGzip({ level: 3 })
+function progressJson({ readRows, readBytes, rowsToRead, elapsedNs }: Progress): string {
+  return JSON.stringify({
+    read_rows: readRows,
+    read_bytes: readBytes,
+    total_rows_to_read: rowsToRead,
+    elapsed_ns: elapsedNs,
+  })
 }

@@ -26,10 +26,16 @@ type Native = {
 
 /** What chdb's classification calls a statement that changes nothing. */
 const READ_ONLY = 0
-/** Names a query in system.processes: there is no way to set query_id, and this setting does nothing without send_logs_level. */
-const MARK = 'send_logs_source_regexp'
+/**
+ * Names a query in system.processes: there is no way to set query_id, and this setting does nothing without send_logs_level.
+ * Its value is the id in hexadecimal, as the engine reads it as a regular expression.
+ */
+export const MARK = 'send_logs_source_regexp'
 const NO_ROWS = Buffer.from('\n')
 
+export const markOf = (queryId: string): Setting => ({ name: MARK, value: Buffer.from(queryId).toString('hex') })
+
+export type Progress = { readRows: string; readBytes: string; rowsToRead: string; elapsedNs: string }
 export type Engine = ReturnType<typeof openEngine>
 export type Session = ReturnType<Engine['session']>
 
@@ -38,9 +44,8 @@ export function openEngine(dataDir: string, configFile: string) {
   // Held for the life of the process: the engine shuts down with its last connection.
   const base = openBase(native, dataDir, configFile)
 
-  /** `mark`: by what kill() finds the session's running statement. */
-  function session(mark: string) {
-    const connection = native.CreateConnection(dataDir, ['--implicit_select=0', `--${MARK}=${mark}`])
+  function session() {
+    const connection = native.CreateConnection(dataDir, ['--implicit_select=0'])
     let running: Promise<unknown> = Promise.resolve()
     const run = <T>(start: () => Promise<T>): Promise<T> => {
       const answer = start().catch(error => {
@@ -50,7 +55,6 @@ export function openEngine(dataDir: string, configFile: string) {
       return answer
     }
     return {
-      mark,
       query: (sql: string, format = 'TabSeparated') => run(() => native.QueryAsyncConnection(connection, sql, format)),
       /** For statements that write: tells the rows written, those of materialized views included, as a server does. */
       write: (sql: string) => run(() => native.InsertRawAsyncConnection(connection, sql, NO_ROWS, false)),
@@ -69,10 +73,10 @@ export function openEngine(dataDir: string, configFile: string) {
     return found.statementCount === 1 && found.queryClass === READ_ONLY
   }
 
-  /** Never SYNC, which would wait for ever. */
-  async function kill(mark: string): Promise<void> {
-    const killer = session('')
-    await killer.query(`KILL QUERY WHERE Settings['${MARK}'] = ${literal(mark)} ASYNC`)
+  /** The session's running statement, by the mark SET in it. Never SYNC, which would wait for ever. */
+  async function kill(queryId: string): Promise<void> {
+    const killer = session()
+    await killer.query(`KILL QUERY WHERE Settings['${MARK}'] = ${literal(markOf(queryId).value)} ASYNC`)
     await killer.close()
   }
 
@@ -82,7 +86,16 @@ export function openEngine(dataDir: string, configFile: string) {
     return lines.filter(line => line !== '').map(line => JSON.parse(line))
   }
 
-  return { session, onlyReads, kill, list, close: () => native.CloseConnection(base) }
+  /** How far the running statement of a session has come; undefined when it is not running. */
+  async function progress(queryId: string): Promise<Progress | undefined> {
+    const [row] = await list(
+      `SELECT toString(read_rows), toString(read_bytes), toString(total_rows_approx), toString(toUInt64(elapsed * 1e9))
+      FROM system.processes WHERE Settings['${MARK}'] = ${literal(markOf(queryId).value)}`,
+    )
+    return row && { readRows: row[0] ?? '', readBytes: row[1] ?? '', rowsToRead: row[2] ?? '', elapsedNs: row[3] ?? '' }
+  }
+
+  return { session, onlyReads, kill, progress, list, close: () => native.CloseConnection(base) }
 }
 
 export class DataDirError extends Error {

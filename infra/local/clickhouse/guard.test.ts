@@ -1,10 +1,13 @@
 /** The lexer reads as the engine's lexer does; the guard judges what is meant, not how it is written. */
 import { describe, expect, test } from 'vitest'
 import { ServerError } from './errors.ts'
+import { refuseOther } from './external.ts'
 import { createGuard } from './guard.ts'
+import { judgeKill, killText } from './kill.ts'
 import { Lexer } from './lexer.ts'
 import { latin1 } from './request.ts'
-import { parseStatement } from './statement.ts'
+import { liftSettings, parseStatement } from './statement.ts'
+import { limitsOf } from './users.ts'
 
 const guard = createGuard([
   'file',
@@ -18,6 +21,10 @@ const guard = createGuard([
   'merge',
   'brandNew',
 ])
+const running = new Map([
+  ['mine', 'analyst'],
+  ['theirs', 'ingest'],
+] as const)
 const tokens = (sql: string) => new Lexer(latin1(sql)).rest().map(token => `${token.kind}:${token.value}`)
 const judge = (
   user: 'default' | 'ingest' | 'analyst',
@@ -25,7 +32,9 @@ const judge = (
   settings: Array<{ name: string; value: string }> = [],
 ) => {
   try {
-    guard(user, parseStatement(latin1(sql)), settings, 'TabSeparated')
+    const statement = parseStatement(latin1(sql))
+    guard(user, statement, settings, 'TabSeparated')
+    if (statement.verb === 'KILL') judgeKill(user, statement, running)
     return 'allowed'
   } catch (error) {
     if (error instanceof ServerError) return error.type
@@ -117,6 +126,70 @@ describe('statement', () => {
   })
 })
 
+describe('SETTINGS at the end', () => {
+  test.each([
+    ['SELECT 1 SETTINGS a = 1, b = -2 FORMAT JSON', 'SELECT 1 FORMAT JSON', ['a=1', 'b=-2']],
+    ["SELECT 1 FORMAT JSON SETTINGS a = 'x;y', b = true;", 'SELECT 1 FORMAT JSON ', ['a=x;y', 'b=true']],
+    ['(SELECT 1) SETTINGS a = 1', '(SELECT 1) ', ['a=1']],
+  ])('%s: lifted', (text, sql, settings) => {
+    const lifted = liftSettings(parseStatement(text))
+    expect(lifted.statement.sql.trim()).toBe(sql.trim())
+    expect(lifted.settings.map(({ name, value }) => `${name}=${value}`)).toEqual(settings)
+  })
+  test.each([
+    'SELECT 1',
+    'SELECT * FROM (SELECT 1 SETTINGS a = 1)',
+    'SELECT 1 SETTINGS a = 1 UNION ALL SELECT 2',
+    'SELECT 1 SETTINGS a',
+    'SELECT 1 SETTINGS `a` = 1',
+    "SELECT 1 SETTINGS a = {'k': 1}",
+    'SELECT settings FROM t',
+    'SETTINGS a = 1',
+  ])('%s: left as it is', text => {
+    expect(liftSettings(parseStatement(text))).toEqual({ statement: parseStatement(text), settings: [] })
+  })
+  test.each([
+    ['SELECT name, value, readonly FROM system.settings LIMIT 10000\n FORMAT Native', '2'],
+    ['SELECT name FROM system.settings', '2'],
+    ['SELECT name FROM system.settings, `/etc/passwd`', '1'],
+    ['SELECT (SELECT 1) FROM system.settings', '1'],
+    ['SELECT 1', '1'],
+  ])('%j is asked with readonly = %s', (sql, value) => {
+    expect(limitsOf('analyst', sql)).toContainEqual({ name: 'readonly', value })
+  })
+})
+
+describe('KILL QUERY', () => {
+  test.each([
+    [
+      "KILL QUERY WHERE query_id = 'query_id'",
+      "KILL QUERY WHERE unhex(Settings['send_logs_source_regexp']) = 'query_id'",
+    ],
+    ["KILL QUERY WHERE user = 'x' /* SYNC */ SYNC", "KILL QUERY WHERE user = 'x' /* SYNC */ ASYNC"],
+    ["KILL QUERY WHERE `query_id` IN ('a')", "KILL QUERY WHERE unhex(Settings['send_logs_source_regexp']) IN ('a')"],
+  ])('%s', (sql, text) => {
+    expect(killText(parseStatement(sql))).toBe(text)
+  })
+})
+
+describe('external tables', () => {
+  test.each(['a String, `b c` Array(Nullable(UInt8))', "a Enum8('x' = 1, 'y' = 2), t DateTime64(3, 'UTC')"])(
+    '%s',
+    structure => expect(() => refuseOther('t', structure)).not.toThrow(),
+  )
+  test.each([
+    "a String DEFAULT file('x')",
+    "a String MATERIALIZED file('x')",
+    'a String) ENGINE = File(CSV',
+    'PROJECTION p (SELECT 1)',
+    'a',
+    '',
+    'a String, ',
+  ])('refused: %s', structure => {
+    expect(() => refuseOther('t', structure)).toThrow(/only names and types/)
+  })
+})
+
 describe('guard', () => {
   test.each([
     "SELECT * FROM file('x')",
@@ -139,6 +212,14 @@ describe('guard', () => {
     'DROP TABLE t',
     '(DROP TABLE t)',
     "SELECT 'a' #x",
+    'SELECT 1 SETTINGS readonly = 0',
+    'SELECT * FROM (SELECT 1 SETTINGS readonly = 0)',
+    'SELECT * FROM (SELECT 1 SETTINGS priority = -1, readonly = 0)',
+    'SELECT * FROM (SELECT 1 SETTINGS limit = 1, `readonly` = 0)',
+    'SELECT * FROM (SELECT 1 SETTINGS limit, allow_introspection_functions)',
+    'SELECT * FROM (SELECT 1 SETTINGS allow_introspection_functions)',
+    'SELECT * FROM (SELECT 1 SETTINGS /* x */ allow_introspection_functions)',
+    'KILL QUERY WHERE 1',
   ])('refuses the analyst %j', sql => {
     expect(judge('analyst', sql)).not.toBe('allowed')
   })
@@ -157,6 +238,10 @@ describe('guard', () => {
     'EXPLAIN (SELECT 1)',
     "SELECT * FROM t WHERE name IN ('a', '/b')",
     'SELECT 1;',
+    'SELECT 1 SETTINGS limit = 1, max_threads = 2 FORMAT JSON',
+    "SELECT * FROM (SELECT 1 SETTINGS priority = -1, session_timezone = 'UTC')",
+    'SELECT settings, 1 AS settings FROM t WHERE settings = 1 ORDER BY settings LIMIT 1',
+    "KILL QUERY WHERE query_id = 'mine' SYNC",
   ])('lets the analyst %j', sql => {
     expect(judge('analyst', sql)).toBe('allowed')
   })
@@ -177,6 +262,8 @@ describe('guard', () => {
   test.each([
     ['ingest', "INSERT INTO t VALUES ('file(1); SYSTEM')", 'allowed'],
     ['ingest', "KILL QUERY WHERE query_id = 'x' ASYNC", 'allowed'],
+    ['analyst', "KILL QUERY WHERE query_id = 'theirs'", 'ACCESS_DENIED'],
+    ['analyst', "KILL QUERY WHERE query_id = 'mine' OR 1", 'ACCESS_DENIED'],
     ['ingest', "INSERT INTO FUNCTION file('x') SELECT 1", 'ACCESS_DENIED'],
     ['ingest', 'CREATE TABLE t (a Int8)', 'ACCESS_DENIED'],
     ['ingest', 'SYSTEM STOP MERGES', 'ACCESS_DENIED'],

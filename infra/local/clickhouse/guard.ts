@@ -7,7 +7,7 @@
  */
 import { refuse, type ServerError } from './errors.ts'
 import type { Token } from './lexer.ts'
-import { isPunct, outside, type Setting, type Statement } from './statement.ts'
+import { isPunct, outside, plainSettings, type Setting, type Statement } from './statement.ts'
 import type { User } from './users.ts'
 
 /** Table functions that read the database or make rows out of nothing. `values` and `format` take their rows from the text. */
@@ -38,14 +38,19 @@ const FORMATS_REFUSED = /^(?:template|protobuf|capnproto|avroconfluent|mysqlwire
 
 export const READS: ReadonlySet<string> = new Set(['SELECT', 'SHOW', 'DESCRIBE', 'DESC', 'EXISTS', 'EXPLAIN'])
 const VERBS: Readonly<Record<Exclude<User, 'default'>, ReadonlySet<string>>> = {
-  analyst: READS,
+  // Of its KILLs kill.ts lets through those of its own queries.
+  analyst: new Set([...READS, 'KILL']),
   ingest: new Set([...READS, 'INSERT', 'KILL']),
 }
 /** A statement that EXPLAIN may stand before must begin like a select. */
 const STATEMENTS =
   /^(?:SELECT|WITH|FROM|INSERT|CREATE|ALTER|DROP|TRUNCATE|RENAME|EXCHANGE|ATTACH|DETACH|SYSTEM|GRANT|SET|USE)$/
 
-/** Settings of the URL that change how an answer looks or how much may be read: the only ones an analyst may give. */
+/** What may stand behind a column that is called settings. */
+const AFTER_A_COLUMN =
+  /^(?:AS|FROM|WHERE|PREWHERE|GROUP|HAVING|ORDER|FORMAT|ASC|DESC|AND|OR|NOT|IN|IS|LIKE|ILIKE|BETWEEN|END|THEN|ELSE)$/
+
+/** Settings of the URL and of SETTINGS that change how an answer looks or how much may be read: the only ones an analyst may give. */
 const SETTING_ALLOWED = new RegExp(
   `^(?:${[
     'output_format_\\w+|date_time_\\w+|bool_(?:true|false)_representation|cast_\\w+|format_(?:csv|tsv|custom)_\\w+',
@@ -103,11 +108,16 @@ function refuseForAnalyst(user: User, statement: Statement, settings: readonly S
   if (statement.tokens.some(token => token.kind === 'bad'))
     throw refuse('SYNTAX_ERROR', 'Syntax error: unknown characters')
   if (statement.verb === 'EXPLAIN') refuseExplain(user, statement.tokens)
-  if (FORMATS_REFUSED.test(statement.output?.format ?? defaultFormat)) throw denied(user, 'this format reads files')
+  refuseFormat(user, statement.output?.format ?? defaultFormat)
   refusePaths(user, statement.tokens)
-  for (const { name } of [...settings, ...settingsIn(statement.tokens)]) {
+  for (const { name } of [...settings, ...settingsIn(user, statement.tokens)]) {
     if (!SETTING_ALLOWED.test(name)) throw refuse('READONLY', `Cannot modify '${name}' setting in readonly mode`)
   }
+}
+
+/** For answers and for external tables alike. */
+export function refuseFormat(user: User, format: string): void {
+  if (user === 'analyst' && FORMATS_REFUSED.test(format)) throw denied(user, 'this format reads files')
 }
 
 /** EXPLAIN of queries only, whatever kind and options stand between. */
@@ -129,16 +139,18 @@ function refusePaths(user: User, tokens: readonly Token[]): void {
   }
 }
 
-function settingsIn(tokens: readonly Token[]): Setting[] {
-  const found: Setting[] = []
-  for (const [i, token] of tokens.entries()) {
-    if (token.keyword !== 'SETTINGS') continue
-    for (let at = i + 1; isPunct(tokens[at + 1], '='); at += isPunct(tokens[at + 3], ',') ? 4 : 5) {
-      found.push({ name: tokens[at]?.value ?? '', value: tokens[at + 2]?.value ?? '' })
-      if (!isPunct(tokens[at + 3], ',')) break
-    }
-  }
-  return found
+/** Every SETTINGS clause, those of subqueries too: of these the engine's readonly = 1 does not ask. */
+function settingsIn(user: User, tokens: readonly Token[]): Setting[] {
+  return tokens.flatMap((token, i) => {
+    const next = tokens[i + 1]
+    const isName = next?.kind === 'word' || next?.kind === 'quoted'
+    if (token.keyword !== 'SETTINGS' || !isName || AFTER_A_COLUMN.test(next.keyword)) return []
+    // `limit` is a setting too.
+    if (next.keyword === 'LIMIT' && tokens[i + 2]?.kind === 'number') return []
+    const clause = plainSettings(tokens, i + 1)
+    if (!clause) throw denied(user, 'of SETTINGS only name = value is allowed')
+    return clause.settings
+  })
 }
 
 function denied(user: User, why: string): ServerError {

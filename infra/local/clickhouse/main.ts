@@ -57,7 +57,7 @@ async function main(): Promise<void> {
   const engine = openEngine(paths.engine, paths.config)
   rmSync(paths.spool, { recursive: true, force: true })
   mkdirSync(paths.spool, { mode: 0o700 })
-  const sessions = createSessions(engine)
+  const sessions = createSessions(engine, paths.spool)
   const { http, drain } = createHttpServer(
     {
       engine,
@@ -67,6 +67,7 @@ async function main(): Promise<void> {
       formats: await listFormats(engine),
       about: { ...(await aboutEngine(engine)), displayName: hostname() },
       spoolDir: paths.spool,
+      running: new Map(),
     },
     log,
   )

@@ -10,14 +10,15 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { About, Answer, Format, Summary } from './answer.ts'
 import type { Engine, Session } from './engine.ts'
 import { refuse } from './errors.ts'
-import { type Guard, READS } from './guard.ts'
+import { type Guard, READS, refuseFormat } from './guard.ts'
 import { insertRows, removeRows, spoolRows } from './insert.ts'
+import { judgeKill, killText } from './kill.ts'
 import { type Request, readWholeText, utf8 } from './request.ts'
 import { intoFile, type Result, startSelect } from './select.ts'
 import type { createSessions } from './sessions.ts'
 import type { createSlots } from './slots.ts'
-import { parseStatement, type Statement } from './statement.ts'
-import type { User } from './users.ts'
+import { liftSettings, parseStatement, type Setting, type Statement } from './statement.ts'
+import { limitsOf, type User } from './users.ts'
 
 export type Server = {
   engine: Engine
@@ -28,47 +29,87 @@ export type Server = {
   formats: ReadonlyMap<string, Format>
   about: About
   spoolDir: string
+  /** Whose queries run, by their ids. */
+  running: Map<string, User>
 }
 
-export type Asked = { user: User; method: string; request: Request; answer: Answer; cancel: AbortSignal }
+export type Asked = {
+  user: User
+  method: string
+  queryId: string
+  request: Request
+  answer: Answer
+  cancel: AbortSignal
+}
 
 const KILL_AGAIN_MS = 200
 
 /** All is undone when it returns: the answer may end, and the client may ask again in the same session. */
 export async function runQuery(server: Server, asked: Asked): Promise<Summary> {
-  const { request, cancel } = asked
-  const statement = await readStatement(request)
-  await judge(server, asked, statement)
-  const file = statement.insert && (await spoolRows(request, statement.insert, server.spoolDir))
+  const { user, queryId, request } = asked
+  if (server.running.has(queryId)) {
+    throw refuse('QUERY_WITH_SAME_ID_IS_ALREADY_RUNNING', `Query with id = ${queryId} is already running`)
+  }
+  server.running.set(queryId, user)
   try {
-    const slot = await server.slots.acquire()
+    const { statement, settings } = await readStatement(asked)
+    await judge(server, asked, statement, settings)
+    const file = statement.insert && (await spoolRows(request, statement.insert, server.spoolDir))
     try {
-      const lease = await server.sessions.lease(request, asked.user, [
-        ...request.settings,
-        ...(statement.insert?.settings ?? []),
-      ])
-      try {
-        cancel.throwIfAborted()
-        const work = execute(server, asked, statement, lease.session, slot.pipe, file)
-        return await killedWith(server.engine, lease.session, cancel, work)
-      } finally {
-        await lease.release()
-      }
+      return await inSlot(server, asked, statement, settings, file)
     } finally {
-      slot.release()
+      if (file) await removeRows(file)
     }
   } finally {
-    if (file) await removeRows(file)
+    server.running.delete(queryId)
   }
 }
 
-async function readStatement(request: Request): Promise<Statement> {
-  const statement = parseStatement(request.head)
-  return statement.insert || request.complete ? statement : parseStatement(await readWholeText(request))
+async function inSlot(
+  server: Server,
+  asked: Asked,
+  statement: Statement,
+  settings: readonly Setting[],
+  file: string | undefined,
+): Promise<Summary> {
+  const { user, queryId, request, cancel } = asked
+  const slot = await server.slots.acquire()
+  try {
+    // What an analyst may kill was judged; its own sessions could not kill at all.
+    const limits = limitsOf(statement.verb === 'KILL' ? 'ingest' : user, utf8(statement.sql))
+    const lease = await server.sessions.lease(request, { user, queryId, settings, limits })
+    try {
+      cancel.throwIfAborted()
+      const work = execute(server, asked, statement, lease.session, slot.pipe, file)
+      const reported = request.progressMs === undefined ? work : withProgress(server, asked, request.progressMs, work)
+      return await killedWith(server.engine, queryId, cancel, reported)
+    } finally {
+      await lease.release()
+    }
+  } finally {
+    slot.release()
+  }
 }
 
-async function judge(server: Server, { user, method, request }: Asked, statement: Statement): Promise<void> {
-  server.guard(user, statement, request.settings, request.defaultFormat)
+/** What is asked, and all settings for it. Those that cannot stand in the text are SET before: see insert.ts, users.ts. */
+async function readStatement({ user, request }: Asked): Promise<{ statement: Statement; settings: Setting[] }> {
+  const begun = parseStatement(request.head)
+  if (begun.insert) return { statement: begun, settings: [...request.settings, ...begun.insert.settings] }
+  const whole = request.complete ? begun : parseStatement(await readWholeText(request))
+  if (user !== 'analyst') return { statement: whole, settings: request.settings }
+  const { statement, settings } = liftSettings(whole)
+  return { statement, settings: [...request.settings, ...settings] }
+}
+
+async function judge(
+  server: Server,
+  { user, method, request }: Asked,
+  statement: Statement,
+  settings: readonly Setting[],
+): Promise<void> {
+  server.guard(user, statement, settings, request.defaultFormat)
+  for (const { format } of request.external) refuseFormat(user, format)
+  if (statement.verb === 'KILL') judgeKill(user, statement, server.running)
   const reads = READS.has(statement.verb)
   if (method !== 'POST' && !reads) {
     throw refuse(
@@ -95,7 +136,7 @@ async function execute(
   const wanted = statement.output?.format ?? request.defaultFormat
   const format = server.formats.get(wanted.toLowerCase())
   if (!format) throw refuse('UNKNOWN_FORMAT', `Unknown format ${wanted}`)
-  answer.expect(format, request.compressAnswer)
+  answer.expect(format, { http: request.compressAnswer, blocks: request.compressBlocks })
   if (statement.verb === 'INSERT') {
     const write =
       statement.insert && file ? insertRows(session, statement.insert, file) : session.write(utf8(statement.sql))
@@ -103,7 +144,8 @@ async function execute(
     return { rowsWritten, bytesWritten, elapsedS: elapsed }
   }
   if (statement.verb !== 'SELECT') {
-    const { bytes, rowsRead, bytesRead, elapsed } = await session.query(utf8(statement.sql), format.name)
+    const sql = statement.verb === 'KILL' ? killText(statement) : statement.sql
+    const { bytes, rowsRead, bytesRead, elapsed } = await session.query(utf8(sql), format.name)
     await answer.write(bytes)
     return { resultRows: rowsRead, resultBytes: bytesRead, elapsedS: elapsed }
   }
@@ -141,12 +183,26 @@ function summaryOf({ rows, bytes, elapsedS }: Result): Summary {
   return { resultRows: rows, resultBytes: bytes, elapsedS }
 }
 
+/** Tells how far the query has come while nothing of its answer is sent. */
+async function withProgress<T>(
+  server: Server,
+  { queryId, answer }: Asked,
+  everyMs: number,
+  work: Promise<T>,
+): Promise<T> {
+  const timer = setInterval(async () => {
+    const progress = await server.engine.progress(queryId).catch(() => undefined)
+    if (progress) answer.progress(progress)
+  }, everyMs)
+  return work.finally(() => clearInterval(timer))
+}
+
 /** A kill that comes before the engine knows the query finds nothing: so again, until the work has ended. */
-async function killedWith<T>(engine: Engine, session: Session, cancel: AbortSignal, work: Promise<T>): Promise<T> {
+async function killedWith<T>(engine: Engine, queryId: string, cancel: AbortSignal, work: Promise<T>): Promise<T> {
   let ended = false
   const kill = async () => {
     while (!ended) {
-      await engine.kill(session.mark)
+      await engine.kill(queryId)
       await sleep(KILL_AGAIN_MS)
     }
   }

@@ -3,15 +3,20 @@
  * Guarantees bounded memory: at most HEAD_BYTES_MAX of a body are held; the rows of an INSERT stay a stream.
  */
 import type { IncomingMessage } from 'node:http'
-import { Readable } from 'node:stream'
-import { createBrotliDecompress, createGunzip, createInflate, createZstdDecompress } from 'node:zlib'
+import { Readable, type Transform } from 'node:stream'
+import { readBlocks } from './blocks.ts'
+import { decoderOf, ENCODINGS } from './encodings.ts'
 import { refuse, ServerError } from './errors.ts'
+import { type ExternalTable, externalTable, fieldsOfExternal, readForm } from './form.ts'
 import type { Setting } from './statement.ts'
 
 /** A statement without rows must fit; of an INSERT only the part before the rows. ClickHouse's own limit (max_query_size) is 256 KiB. */
 const HEAD_BYTES_MAX = 16 * 1024 * 1024
 /** Enough to see whether the text is an INSERT whose rows follow. */
 const HEAD_BYTES_FIRST = 256 * 1024
+/** ClickHouse's default of http_headers_progress_interval_ms, and what is often enough here: each costs a small query. */
+const PROGRESS_MS = 100
+const PROGRESS_MS_MIN = 50
 
 export type Request = {
   /** Query of the URL and the beginning of the body, as bytes (latin1). */
@@ -28,7 +33,14 @@ export type Request = {
   sessionTimeoutS: number
   sessionCheck: boolean
   waitEndOfQuery: boolean
+  /** HTTP compression of the answer, if the client's Accept-Encoding names one. */
   compressAnswer: boolean
+  /** ClickHouse's own compressed blocks. */
+  compressBlocks: boolean
+  /** Milliseconds between progress headers, undefined where none are wanted. */
+  progressMs: number | undefined
+  /** Tables that hold for this query, sent along as files of a form. */
+  external: ExternalTable[]
 }
 
 /** URL parameters that are no settings. */
@@ -62,18 +74,13 @@ const OWN_PARAMETERS = new Set([
 ])
 
 export async function readRequest(message: IncomingMessage, query: URLSearchParams): Promise<Request> {
-  for (const name of ['compress', 'decompress']) {
-    if (isOn(query.get(name))) {
-      throw refuse(
-        'NOT_IMPLEMENTED',
-        `${name}=1 (ClickHouse's own LZ4 frames) is not supported here: use HTTP compression`,
-      )
-    }
-  }
   const fields = new URLSearchParams(query)
-  const form = await readForm(message)
-  for (const [name, value] of form ?? []) fields.set(name, value)
-  const body = (form ? Readable.from([]) : decoded(message))[Symbol.asyncIterator]() as AsyncIterator<Buffer>
+  const packed = isOn(query.get('decompress'))
+  const sent = decoded(message, packed)
+  const form = await readForm(message.headers['content-type'], sent).catch(unreadable)
+  for (const [name, value] of form?.fields ?? []) fields.set(name, value)
+  const external = (form?.files ?? []).map(file => externalTable(file, fields))
+  const body = (form ? Readable.from([]) : sent)[Symbol.asyncIterator]() as AsyncIterator<Buffer>
   const url = fields.get('query')
   const { head, complete } = await readHead(body, url ? `${latin1(url)}\n` : '', HEAD_BYTES_FIRST)
   const header = (name: string) => message.headers[name]?.toString()
@@ -81,7 +88,7 @@ export async function readRequest(message: IncomingMessage, query: URLSearchPara
     head,
     complete,
     body,
-    ...readSettings(fields),
+    ...readSettings(fields, new Set([...OWN_PARAMETERS, ...external.flatMap(fieldsOfExternal)])),
     database: fields.get('database') || header('x-clickhouse-database'),
     defaultFormat: fields.get('default_format') || header('x-clickhouse-format') || 'TabSeparated',
     queryId: fields.get('query_id') || undefined,
@@ -90,6 +97,11 @@ export async function readRequest(message: IncomingMessage, query: URLSearchPara
     sessionCheck: isOn(fields.get('session_check')),
     waitEndOfQuery: isOn(fields.get('wait_end_of_query')) || isOn(fields.get('http_wait_end_of_query')),
     compressAnswer: isOn(fields.get('enable_http_compression')),
+    compressBlocks: isOn(fields.get('compress')),
+    progressMs: isOn(fields.get('send_progress_in_http_headers'))
+      ? progressInterval(fields.get('http_headers_progress_interval_ms'))
+      : undefined,
+    external,
   }
 }
 
@@ -115,16 +127,19 @@ async function readHead(body: AsyncIterator<Buffer>, begin: string, limit: numbe
 export function unreadable(cause: unknown): never {
   if (cause instanceof ServerError) throw cause
   const isCompression =
-    cause instanceof Error && 'code' in cause && /^(?:Z_|ERR__?(?:ZLIB|BROTLI|ZSTD)|ZSTD_)/.test(`${cause.code}`)
+    cause instanceof Error && 'code' in cause && /^(?:Z_|ERR__?(?:ZLIB|BROTLI|ZSTD|LZ4)|ZSTD_)/.test(`${cause.code}`)
   throw refuse(isCompression ? 'ZLIB_INFLATE_FAILED' : 'NETWORK_ERROR', `Cannot read the body of the request: ${cause}`)
 }
 
-function readSettings(fields: URLSearchParams): { settings: Setting[]; parameters: Setting[] } {
+function readSettings(
+  fields: URLSearchParams,
+  own: ReadonlySet<string>,
+): { settings: Setting[]; parameters: Setting[] } {
   const settings: Setting[] = []
   const parameters: Setting[] = []
   for (const [name, value] of fields) {
     if (name.startsWith('param_')) parameters.push({ name, value })
-    else if (!OWN_PARAMETERS.has(name)) settings.push({ name, value })
+    else if (!own.has(name)) settings.push({ name, value })
   }
   return { settings, parameters }
 }
@@ -135,46 +150,36 @@ function sessionTimeout(text: string | null): number {
   throw refuse('INVALID_SESSION_TIMEOUT', `Invalid session timeout: '${text}', 0 to 3600 seconds are possible`)
 }
 
-function decoded(message: IncomingMessage): Readable {
+/** The body's bytes as they were meant. `packed`: the client wrote them as ClickHouse's compressed blocks. */
+function decoded(message: IncomingMessage, packed: boolean): Readable {
   const encoding = message.headers['content-encoding']?.toLowerCase()
-  const decoder = encoding === undefined || encoding === 'identity' ? undefined : decoderOf(encoding)
-  if (!decoder) return message
-  message.on('error', error => decoder.destroy(error))
-  message.on('close', () => {
-    if (!message.complete) decoder.destroy(refuse('NETWORK_ERROR', 'The client went away while sending'))
+  const unpacked = encoding === undefined || encoding === 'identity' ? message : through(message, httpDecoder(encoding))
+  return packed ? through(unpacked, readBlocks()) : unpacked
+}
+
+function httpDecoder(encoding: string): Transform {
+  const decoder = decoderOf(encoding)
+  if (decoder) return decoder
+  throw refuse('NOT_IMPLEMENTED', `Unknown Content-Encoding '${encoding}': ${ENCODINGS.join(', ')} are known here`)
+}
+
+/** Like pipe(), but a source that fails or breaks off is a failure of what is read behind it. */
+function through(source: Readable, decoder: Transform): Transform {
+  // It may fail before anybody reads it: whoever does then, learns it all the same.
+  decoder.on('error', () => undefined)
+  source.on('error', error => decoder.destroy(error))
+  source.on('close', () => {
+    if (!source.readableEnded) decoder.destroy(refuse('NETWORK_ERROR', 'The client went away while sending'))
   })
-  return message.pipe(decoder)
+  return source.pipe(decoder)
 }
 
-function decoderOf(encoding: string) {
-  if (encoding === 'gzip' || encoding === 'x-gzip') return createGunzip()
-  if (encoding === 'deflate') return createInflate()
-  if (encoding === 'br') return createBrotliDecompress()
-  if (encoding === 'zstd') return createZstdDecompress()
-  throw refuse('NOT_IMPLEMENTED', `Unknown Content-Encoding '${encoding}': gzip, deflate, br and zstd are known here`)
-}
-
-/** Long parameters travel as multipart/form-data: each field is what an URL parameter would be. */
-async function readForm(message: IncomingMessage): Promise<Array<[string, string]> | undefined> {
-  const type = message.headers['content-type']
-  if (!type?.toLowerCase().startsWith('multipart/form-data')) return undefined
-  const parts: Buffer[] = []
-  let size = 0
-  for await (const part of decoded(message)) {
-    size += part.length
-    if (size > HEAD_BYTES_MAX)
-      throw refuse('QUERY_IS_TOO_LARGE', `Form is too large: more than ${HEAD_BYTES_MAX} bytes`)
-    parts.push(part)
+function progressInterval(text: string | null): number {
+  const interval = text === null ? PROGRESS_MS : Number(text)
+  if (!Number.isInteger(interval) || interval < 0 || interval > 2 ** 31 - 1) {
+    throw refuse('BAD_ARGUMENTS', `Cannot parse http_headers_progress_interval_ms: '${text}'`)
   }
-  const form = await new Response(Buffer.concat(parts), { headers: { 'content-type': type } })
-    .formData()
-    .catch(cause => {
-      throw refuse('BAD_ARGUMENTS', `Cannot read the multipart form: ${cause}`)
-    })
-  return [...form].map(([name, value]) => {
-    if (typeof value === 'string') return [name, value]
-    throw refuse('NOT_IMPLEMENTED', `External tables ('${name}') are not supported here`)
-  })
+  return Math.max(interval, PROGRESS_MS_MIN)
 }
 
 export function isOn(value: string | null): boolean {

@@ -8,6 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from 'pino'
 import { createAnswer } from './answer.ts'
 import { fromEngine, refuse } from './errors.ts'
+import { createPages } from './pages.ts'
 import { runQuery, type Server } from './query.ts'
 import { readRequest } from './request.ts'
 import { signIn } from './users.ts'
@@ -17,12 +18,14 @@ const KILLED_MS_MAX = 3_000
 
 export function createHttpServer(server: Server, log: Logger) {
   const running = new Map<Promise<void>, AbortController>()
+  const page = createPages(server.about.version)
   const http = createServer({ requestTimeout: 0, keepAliveTimeout: KEEP_ALIVE_MS, maxHeaderSize: 1024 * 1024 }, handle)
 
   function handle(message: IncomingMessage, response: ServerResponse): void {
     const url = new URL(message.url ?? '/', 'http://clickhouse')
     const asks = url.pathname === '/' && (message.method === 'POST' || url.searchParams.has('query'))
     if (asks) ask(message, response, url.searchParams)
+    else if (page(url.pathname, message, response)) return
     else if (['/', '/ping', '/replicas_status'].includes(url.pathname)) plain(response, 200, 'Ok.\n')
     else plain(response, 404, `There is no handle ${url.pathname}\n\n`)
   }
@@ -43,12 +46,14 @@ export function createHttpServer(server: Server, log: Logger) {
     query: URLSearchParams,
     cancel: AbortSignal,
   ) {
-    const answer = createAnswer(message, response, server.about, query.get('query_id') || randomUUID())
+    const queryId = query.get('query_id') || randomUUID()
+    const answer = createAnswer(message, response, server.about, queryId)
     try {
       refuseForeignPages(message)
       const user = signIn(message.headers, query)
       const request = await readRequest(message, query)
-      const summary = await runQuery(server, { user, method: message.method ?? 'GET', request, answer, cancel })
+      const method = message.method ?? 'GET'
+      const summary = await runQuery(server, { user, method, queryId, request, answer, cancel })
       answer.end(summary)
     } catch (cause) {
       const error = fromEngine(cause)

@@ -3,12 +3,15 @@
  * request reaches the next. With one: a session kept between requests (temporary tables, SET, USE), used by one at a time.
  * Settings of an URL hold for one request there too: they are put back afterwards.
  */
-import { randomUUID } from 'node:crypto'
-import { type Engine, identifier, literal, type Session, setStatement } from './engine.ts'
+import { type Engine, identifier, literal, markOf, type Session, setStatement } from './engine.ts'
 import { refuse } from './errors.ts'
+import { createTables, dropTables } from './external.ts'
 import type { Request } from './request.ts'
 import type { Setting } from './statement.ts'
-import { USER_SETTINGS, type User } from './users.ts'
+import type { User } from './users.ts'
+
+/** Whose session, for which query, its settings, and those set last, which no request can undo. */
+export type Wanted = { user: User; queryId: string; settings: readonly Setting[]; limits: readonly Setting[] }
 
 /** A session costs about a megabyte; the longest unused one makes room. */
 const NAMED_SESSIONS_MAX = 100
@@ -19,14 +22,13 @@ const QUERY_SIZE_MAX = 262_144
 type Named = { session: Session; busy: boolean; expiry: NodeJS.Timeout | undefined }
 export type Lease = { session: Session; release: () => Promise<void> }
 
-export function createSessions(engine: Engine) {
+export function createSessions(engine: Engine, spoolDir: string) {
   const named = new Map<string, Named>()
 
-  /** `settings`: those of the request and those that stood in the way of FROM INFILE. */
-  async function lease(request: Request, user: User, settings: readonly Setting[]): Promise<Lease> {
+  async function lease(request: Request, wanted: Wanted): Promise<Lease> {
     // The analyst's sessions are read-only for good: nothing could be kept in one anyway.
-    if (request.sessionId === undefined || user === 'analyst') return fresh(request, user, settings)
-    const key = JSON.stringify([user, request.sessionId])
+    if (request.sessionId === undefined || wanted.user === 'analyst') return fresh(request, wanted)
+    const key = JSON.stringify([wanted.user, request.sessionId])
     const held = named.get(key) ?? open(key, request)
     if (held.busy) throw refuse('SESSION_IS_LOCKED', `Session ${request.sessionId} is locked by a concurrent client`)
     held.busy = true
@@ -35,12 +37,13 @@ export function createSessions(engine: Engine) {
     const release = async () => {
       // Also lets go of a cancelled statement, which stays in system.processes until its session runs another.
       await held.session.query(restore.length > 0 ? setStatement(restore) : 'SELECT 1')
+      await dropTables(held.session, request.external)
       held.busy = false
       held.expiry = setTimeout(() => drop(key), request.sessionTimeoutS * 1000)
     }
     try {
-      restore = await valuesNow(held.session, settings)
-      await prepare(held.session, request, user, settings)
+      restore = await valuesNow(held.session, wanted.settings)
+      await prepare(held.session, request, wanted)
     } catch (error) {
       await release()
       throw error
@@ -48,10 +51,10 @@ export function createSessions(engine: Engine) {
     return { session: held.session, release }
   }
 
-  async function fresh(request: Request, user: User, settings: readonly Setting[]): Promise<Lease> {
-    const session = engine.session(randomUUID())
+  async function fresh(request: Request, wanted: Wanted): Promise<Lease> {
+    const session = engine.session()
     try {
-      await prepare(session, request, user, settings)
+      await prepare(session, request, wanted)
     } catch (error) {
       await session.close()
       throw error
@@ -63,7 +66,7 @@ export function createSessions(engine: Engine) {
     if (request.sessionCheck) throw refuse('SESSION_NOT_FOUND', `Session ${request.sessionId} not found`)
     const idle = [...named].find(([, one]) => !one.busy)
     if (named.size >= NAMED_SESSIONS_MAX && idle) drop(idle[0])
-    const held = { session: engine.session(randomUUID()), busy: false, expiry: undefined }
+    const held = { session: engine.session(), busy: false, expiry: undefined }
     named.set(key, held)
     return held
   }
@@ -82,13 +85,19 @@ export function createSessions(engine: Engine) {
     await Promise.all(all.map(({ session }) => session.close()))
   }
 
+  async function prepare(session: Session, request: Request, { queryId, settings, limits }: Wanted): Promise<void> {
+    if (request.database !== undefined) await session.query(`USE ${identifier(request.database)}`)
+    const first = [markOf(queryId), ...settings, ...request.parameters]
+    if (request.external.length === 0) return setAll(session, [...first, ...limits])
+    await setAll(session, first)
+    await createTables(session, request.external, spoolDir)
+    if (limits.length > 0) await setAll(session, limits)
+  }
+
   return { lease, close }
 }
 
-async function prepare(session: Session, request: Request, user: User, settings: readonly Setting[]): Promise<void> {
-  if (request.database !== undefined) await session.query(`USE ${identifier(request.database)}`)
-  const all = [...settings, ...request.parameters, ...USER_SETTINGS[user]]
-  if (all.length === 0) return
+async function setAll(session: Session, all: readonly Setting[]): Promise<void> {
   const set = setStatement(all)
   if (set.length < QUERY_SIZE_MAX / 4) {
     await session.query(set)

@@ -89,6 +89,45 @@ function outputClause(tokens: readonly Token[]): { format: string; at: number } 
   return undefined
 }
 
+/**
+ * The statement without the SETTINGS clause at its end (before or after FORMAT), and what stood in it. A clause anywhere else,
+ * or with anything but plain values, stays where it is.
+ */
+export function liftSettings(statement: Statement): { statement: Statement; settings: Setting[] } {
+  const flat = outside(statement.tokens)
+  const at = flat.findLastIndex((token, i) => token.keyword === 'SETTINGS' && i > 0)
+  const clause = at < 0 ? undefined : plainSettings(flat, at + 1)
+  const [last, name, more] = clause ? flat.slice(clause.next) : []
+  const isLast = last === undefined || (last.keyword === 'FORMAT' && name !== undefined && more === undefined)
+  if (!clause || !isLast) return { statement, settings: [] }
+  const begin = statement.tokens[0]?.start ?? 0
+  const from = (flat[at]?.start ?? 0) - begin
+  const to = (last?.start ?? statement.sql.length + begin) - begin
+  return {
+    statement: parseStatement(statement.sql.slice(0, from) + statement.sql.slice(to)),
+    settings: clause.settings,
+  }
+}
+
+/** `name = value, name = value` from `start` on, and the index of what follows; undefined for anything odd in it. */
+export function plainSettings(
+  tokens: readonly Token[],
+  start: number,
+): { settings: Setting[]; next: number } | undefined {
+  const settings: Setting[] = []
+  for (let at = start; ; at++) {
+    const [name, equals, sign] = tokens.slice(at, at + 3)
+    const minus = isPunct(sign, '-')
+    const value = minus ? tokens[at + 3] : sign
+    const isPlain =
+      value?.kind === 'number' || (!minus && (value?.kind === 'string' || /^(?:TRUE|FALSE)$/.test(`${value?.keyword}`)))
+    if (name?.kind !== 'word' || !isPunct(equals, '=') || !value || !isPlain) return undefined
+    settings.push({ name: name.value, value: `${minus ? '-' : ''}${value.value}` })
+    at += minus ? 4 : 3
+    if (!isPunct(tokens[at], ',')) return { settings, next: at }
+  }
+}
+
 /** Reads from INSERT to where the data begin; without `data` the statement holds no rows (INSERT … SELECT, FROM INFILE). */
 function readInsert(lexer: Lexer, first: Token): { tokens: Token[]; data?: InsertData } {
   const tokens = [first]

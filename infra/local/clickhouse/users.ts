@@ -11,7 +11,7 @@ export type User = 'default' | 'ingest' | 'analyst'
 type Credentials = { name: string; password: string }
 
 /** Set before the query, after the request's own settings, so that no request can undo them. */
-export const USER_SETTINGS: Readonly<Record<User, readonly Setting[]>> = {
+const USER_SETTINGS: Readonly<Record<User, readonly Setting[]>> = {
   default: [],
   ingest: [{ name: 'allow_ddl', value: '0' }],
   analyst: [
@@ -20,6 +20,19 @@ export const USER_SETTINGS: Readonly<Record<User, readonly Setting[]>> = {
     { name: 'readonly', value: '1' },
   ],
 }
+
+/**
+ * A question about system.settings alone is answered as under `readonly = 2`, which the analyst has on a real server: clients
+ * look up there which settings they may give. Settings are checked here (guard.ts), and the session itself is `readonly = 1`,
+ * where the engine too refuses files and other machines.
+ */
+export function limitsOf(user: User, sql: string): readonly Setting[] {
+  const limits = USER_SETTINGS[user]
+  if (!ASKS_FOR_SETTINGS.test(sql)) return limits
+  return limits.map(({ name, value }) => ({ name, value: name === 'readonly' ? '2' : value }))
+}
+
+const ASKS_FOR_SETTINGS = /^SELECT [\w, ]+ FROM system\.settings(?:\s+LIMIT \d+)?(?:\s+FORMAT \w+)?$/i
 
 export function signIn(headers: IncomingHttpHeaders, query: URLSearchParams): User {
   const found = [fromBasic(headers.authorization), fromHeaders(headers), fromUrl(query)].filter(
