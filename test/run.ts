@@ -12,7 +12,7 @@ const asked = process.argv.slice(2)
 const long = asked.includes('--long')
 const projects = asked.includes('--project')
   ? []
-  : ['unit', 'real', ...(long ? ['long'] : [])].flatMap(name => ['--project', name])
+  : ['unit', 'real', 'own', ...(long ? ['long'] : [])].flatMap(name => ['--project', name])
 const child = spawn(
   process.execPath,
   [

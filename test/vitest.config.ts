@@ -3,6 +3,9 @@ import { defineConfig } from 'vitest/config'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
+/** These start and kill processes of their own, and mostly wait for them: beside the others, one after the other. */
+const OWN_PROCESSES = ['chaos', 'runtime-kafka', 'clickhouse-local'].map(name => `test/${name}.test.ts`)
+
 const onRealParts = {
   globalSetup: ['test/global-setup.ts'],
   // One broker and one engine for all: files run one after the other, so that each sees its own figures move.
@@ -11,7 +14,8 @@ const onRealParts = {
   hookTimeout: 180_000,
 }
 
-/** Unit tests stand beside the code and need nothing; `test/` runs on the real broker and the real engine, `test/long/` only when asked (--long). */
+/** Unit tests stand beside the code and need nothing; `test/` runs on the real broker and the real engine (`real`), or on
+ * processes of its own (`own`); `test/long/` only when asked (--long). */
 export default defineConfig({
   root,
   test: {
@@ -33,7 +37,17 @@ export default defineConfig({
       },
       {
         root,
-        test: { name: 'real', include: ['test/*.test.ts'], ...onRealParts },
+        test: { name: 'real', include: ['test/*.test.ts'], exclude: OWN_PROCESSES, ...onRealParts },
+      },
+      {
+        root,
+        test: {
+          name: 'own',
+          include: OWN_PROCESSES,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 180_000,
+        },
       },
       {
         root,
