@@ -1,8 +1,8 @@
 /** Makes a ClickHouse ready: database, schema, reference data. `npm run migrate`, and a step of `npm start`. */
 import type { ClickHouseConfig } from '../services/common/clickhouse.ts'
 import { createClickHouse, DATABASE } from '../services/common/clickhouse.ts'
+import { loadReference } from './load.ts'
 import { migrate } from './migrate.ts'
-import { loadReference } from './reference.ts'
 
 /** Idempotent. Returns what it did: names of migrations applied and of tables loaded. */
 export async function prepareDatabase(

@@ -1,4 +1,5 @@
--- The flows where they count on the units of one day, whatever day they are of. Counts are decimals: a policy may share them out.
+-- The flows where they count on the units of one day, whatever day they are of (words: see rates_rebased). Counts are decimals,
+-- since a policy may share them out; a row of zeros that is not comparable marks a unit that may lack these dossiers.
 CREATE VIEW flows_rebased AS
 SELECT place.1 AS at_code, place.2 AS at_valid_from, place.3 AS at_name,
     day, source,
@@ -8,7 +9,7 @@ SELECT place.1 AS at_code, place.2 AS at_valid_from, place.3 AS at_name,
 FROM
 (
     SELECT
-        arrayJoin(if({tier:String} = 'country', [('VN', toDate(0), 'Việt Nam', toDecimal128(1, 9))], p.places)) AS place,
+        arrayJoin(if({tier:String} = 'country', [('VN', toDate(0), 'Việt Nam', toDecimal64(1, 9))], p.places)) AS place,
         {tier:String} = 'country' OR p.comparable AS comparable,
         f.day AS day, f.source AS source,
         f.received AS received, if(f.channel = 'ONLINE', f.received, 0) AS received_online,
@@ -16,8 +17,5 @@ FROM
     FROM flows AS f
     ASOF LEFT JOIN unit_placements(tier={tier:String}, units={units:String}, split={split:String}) AS p ON f.unit_code = p.unit_code AND f.day >= p.from_day
 )
-WHERE throwIf({tier:String} NOT IN ('commune', 'district', 'province', 'country'), 'tier must be commune, district, province or country') = 0
-    AND throwIf({split:String} NOT IN ('none', 'area', 'first'), 'split must be none (split communes stay where they are recorded), area (by the areas of the successors) or first (the successor that keeps the code, else the lowest code)') = 0
-    AND throwIf(toString(toDateOrZero({units:String})) != {units:String}, 'units must be a day from 1970-01-01 to 2149-06-06, such as 2026-01-01') = 0
 SETTINGS join_use_nulls = 0
 COMMENT 'flows_rebased(tier=, units=, split=): flows per day and per unit of that tier as the units are on the day `units`'
