@@ -2,8 +2,8 @@
 import type { ClickHouseConfig } from '../services/common/clickhouse.ts'
 import { createClickHouse, DATABASE } from '../services/common/clickhouse.ts'
 import { loadIndicators } from './indicators/views.ts'
+import { loadReference } from './load.ts'
 import { migrate } from './migrate.ts'
-import { loadReference } from './reference.ts'
 
 /** Idempotent. Returns what it did: names of migrations applied and of tables loaded. */
 export async function prepareDatabase(

@@ -1,143 +1,118 @@
 /**
- * Loads the reference data (units, successors, procedures, sectors, agencies) into ClickHouse: all or nothing, and only when
- * a file has changed. Everything is checked before the first table is touched.
+ * The reference files as rows: read from CSV, column by column checked. What rows mean to each other is checked
+ * elsewhere.
  */
-import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
-import type { ClickHouseClient } from '@clickhouse/client'
 import { parse } from 'csv-parse/sync'
 import { z } from 'zod'
-import { rowsOf } from '../services/common/clickhouse.ts'
-import { createLists } from './units/lists.ts'
-import { unitsOnDays } from './units/on-days.ts'
+import { type Problem, refuse } from './problems.ts'
+import { FIRST_DAY, LAST_DAY, LEVELS } from './units/lists.ts'
 
-export class ReferenceDataError extends Error {
-  readonly code = 'REFERENCE_INVALID'
-}
-
-const day = z.iso.date()
-const code = z.string().regex(/^\S{1,32}$/)
-const optionalNumber = z.string().transform((text, context) => {
+const day = z.iso
+  .date('a day such as 2025-07-01')
+  .refine(text => FIRST_DAY <= text && text <= LAST_DAY, `a day from ${FIRST_DAY} to ${LAST_DAY} (which means: open)`)
+const code = z.string().regex(/^\S{1,32}$/, '1 to 32 characters, no spaces')
+const name = z.string().min(1, 'a name')
+const number = z.string().transform((text, context) => {
   if (text === '') return null
   if (!Number.isFinite(Number(text))) context.addIssue('a number, or nothing')
   return Number(text)
 })
+const level = z.enum(LEVELS, LEVELS.join(', '))
+const KINDS = ['PROVINCE', 'DEPARTMENT', 'COMMUNE'] as const
 
 /** The columns this project reads of each file. */
-const FILES = {
+export const FILES = {
   administrative_units: z.object({
     unit_code: code,
-    level: z.enum(['province', 'district', 'commune']),
+    level,
     kind: z.string(),
-    name: z.string().min(1),
+    name,
     province_code: code,
     district_code: z.string(),
     valid_from: day,
     valid_to: day,
-    lat: optionalNumber,
-    lon: optionalNumber,
-    area_km2: optionalNumber,
+    lat: number,
+    lon: number,
+    // No unit has no area: the source has 0.0 where it waits for a figure.
+    area_km2: number.transform(area => (area !== null && area > 0 ? area : null)),
   }),
   unit_successors: z.object({
-    level: z.enum(['province', 'district', 'commune']),
+    level,
     predecessor_code: code,
     successor_code: code,
     effective_date: day,
-    successor_count: z.string().regex(/^\d+$/).transform(Number),
+    successor_count: z
+      .string()
+      .regex(/^[1-9]\d{0,1}$/, 'a whole number from 1 to 99')
+      .transform(Number),
   }),
-  sectors: z.object({ sector_code: code, name_vi: z.string().min(1), name_en: z.string(), group_code: z.string() }),
+  sectors: z.object({ sector_code: code, name_vi: name, name_en: z.string(), group_code: z.string() }),
   procedures: z.object({
     procedure_code: code,
-    name_vi: z.string().min(1),
+    name_vi: name,
     sector_code: z.string(),
     ministry_vi: z.string(),
     tier: z.string(),
-    service_level: z.enum(['FULL', 'PARTIAL', 'INFORMATION', '']),
-    has_fee: z.enum(['yes', 'no', 'unclear', '']),
+    service_level: z.enum(['FULL', 'PARTIAL', 'INFORMATION', ''], 'FULL, PARTIAL, INFORMATION, or nothing'),
+    has_fee: z.enum(['yes', 'no', 'unclear', ''], 'yes, no, unclear, or nothing'),
   }),
   agencies: z.object({
     agency_code: code,
-    name: z.string().min(1),
-    kind: z.enum(['PROVINCE', 'DEPARTMENT', 'COMMUNE']),
+    name,
+    kind: z.enum(KINDS, KINDS.join(', ')),
     parent_code: z.string(),
     unit_code: z.string(),
   }),
 }
-type FileName = keyof typeof FILES
-type RowOf<Name extends FileName> = z.output<(typeof FILES)[Name]>
+export type FileName = keyof typeof FILES
+export type RowOf<Name extends FileName> = z.output<(typeof FILES)[Name]>
+/** A row and where it stands. */
+export type Lined<Row> = Row & { line: number }
 
-const pathOf = (name: FileName) => new URL(`reference/${name}.csv`, import.meta.url)
+export const pathOf = (file: FileName) => new URL(`reference/${file}.csv`, import.meta.url)
 
-/** Rows of a reference file. Throws {@link ReferenceDataError} naming file, line, column and what is allowed. */
-export function readReference<Name extends FileName>(name: Name): RowOf<Name>[] {
-  const records: Record<string, string>[] = parse(readFileSync(pathOf(name)), { columns: true, bom: true })
-  return records.map((record, at) => {
-    const parsed = FILES[name].safeParse(record)
-    if (parsed.success) return parsed.data as RowOf<Name>
-    const issue = parsed.error.issues[0]
-    throw new ReferenceDataError(
-      `${name}.csv, line ${at + 2}, ${issue?.path.join('.')} is ${JSON.stringify(record[String(issue?.path[0])])}: ${issue?.message}`,
-    )
-  })
+/** Rows of a file with their lines, and every cell that is not allowed; rows with such a cell are left out. */
+export function readRows<Name extends FileName>(
+  file: Name,
+  path: string | URL = pathOf(file),
+): { rows: Lined<RowOf<Name>>[]; problems: Problem[] } {
+  const problems: Problem[] = []
+  const rows: Lined<RowOf<Name>>[] = []
+  const at = (line: number, field: string, value: string, allowed: string) =>
+    problems.push({ severity: 'error', file: `${file}.csv`, line, field, value, allowed })
+
+  let records: { record: Record<string, string>; info: { lines: number } }[]
+  try {
+    records = parse(readFileSync(path), { columns: true, bom: true, info: true }) as never
+  } catch (error) {
+    const { message, lines } = error as Error & { lines?: number }
+    at(lines ?? 0, 'the file', String(path), `a CSV file with a header (${message})`)
+    return { rows, problems }
+  }
+  const columns = Object.keys(FILES[file].shape)
+  const missing = columns.filter(column => !(column in (records[0]?.record ?? {})))
+  if (missing.length > 0) {
+    at(1, 'the header', Object.keys(records[0]?.record ?? {}).join(','), `the columns ${columns.join(', ')}`)
+    return { rows, problems }
+  }
+  for (const { record, info } of records) {
+    const parsed = FILES[file].safeParse(record)
+    if (parsed.success) rows.push({ ...(parsed.data as RowOf<Name>), line: info.lines })
+    else
+      for (const { path: field, message } of parsed.error.issues)
+        at(info.lines, field.join('.'), record[String(field[0])] ?? '', message)
+  }
+  return { rows, problems }
 }
 
-/** Loads what has changed. Returns the names of the tables it exchanged. */
-export async function loadReference(clickhouse: ClickHouseClient): Promise<string[]> {
-  const fingerprint = createHash('sha256')
-  for (const name of Object.keys(FILES) as FileName[]) fingerprint.update(readFileSync(pathOf(name)))
-  fingerprint.update(readFileSync(new URL('units/on-days.ts', import.meta.url)))
-  const checksum = fingerprint.digest('hex')
-  const loaded = await rowsOf<{ checksum: string }>(
-    clickhouse,
-    'SELECT checksum FROM reference_loads ORDER BY loaded_at DESC LIMIT 1',
-  )
-  if (loaded[0]?.checksum === checksum) return []
-
-  const units = readReference('administrative_units')
-  const successors = readReference('unit_successors')
-  const sectors = readReference('sectors')
-  const procedures = readReference('procedures')
-  const knownSectors = new Set(sectors.map(sector => sector.sector_code))
-  const orphan = procedures.find(row => row.sector_code !== '' && !knownSectors.has(row.sector_code))
-  if (orphan !== undefined)
-    throw new ReferenceDataError(
-      `procedures.csv: procedure ${orphan.procedure_code} has sector ${orphan.sector_code}, which is not in sectors.csv`,
-    )
-  const onDays = unitsOnDays(createLists(units, successors))
-
-  const tables = {
-    administrative_units: units.map(({ lat, lon, ...unit }) => ({ ...unit, latitude: lat, longitude: lon })),
-    unit_successors: successors,
-    unit_on_day: onDays.map(({ unit_code, from_day, commune, district, province }) => ({
-      unit_code,
-      from_day,
-      commune_code: commune.code,
-      commune_valid_from: commune.valid_from,
-      commune_name: commune.name,
-      district_code: district.code,
-      district_valid_from: district.valid_from,
-      district_name: district.name,
-      province_code: province.code,
-      province_valid_from: province.valid_from,
-      province_name: province.name,
-    })),
-    sectors,
-    procedures,
-    agencies: readReference('agencies'),
-  }
-  for (const [table, rows] of Object.entries(tables)) {
-    await clickhouse.command({ query: `CREATE OR REPLACE TABLE ${table}_new AS ${table}` })
-    await clickhouse.insert({ table: `${table}_new`, values: rows as Record<string, unknown>[], format: 'JSONEachRow' })
-  }
-  for (const table of Object.keys(tables)) {
-    await clickhouse.command({ query: `EXCHANGE TABLES ${table} AND ${table}_new` })
-    await clickhouse.command({ query: `DROP TABLE ${table}_new` })
-  }
-  await clickhouse.insert({
-    table: 'reference_loads',
-    values: [{ checksum }],
-    columns: ['checksum'],
-    format: 'JSONEachRow',
-  })
-  return Object.keys(tables)
+/** Rows of the project's own file. Throws {@link ReferenceDataError} naming file, line, column and what is allowed. */
+export function readReference<Name extends FileName>(file: Name): RowOf<Name>[] {
+  const { rows, problems } = readRows(file)
+  refuse(problems)
+  return plain(rows) as RowOf<Name>[]
 }
+
+/** Rows without their lines. */
+export const plain = <Row extends { line: number }>(rows: readonly Row[]): Omit<Row, 'line'>[] =>
+  rows.map(({ line, ...row }) => row)

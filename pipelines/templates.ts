@@ -2,6 +2,7 @@
  * What the statements of migrations leave to one place:
  *   `{{rate online_submission}}`        an indicator of the catalogue over the columns of the view,
  *   `{{rate on_time year_before_}}`     the same over columns whose names begin so,
+ *   `{{rate on_time | toFloat64}}`      the same over columns each put through a function,
  *   `{{unit_day received_on}}`          the last day until then on which any unit changed; its units are those of the day itself.
  */
 import { overColumns } from './indicators/measures.ts'
@@ -11,5 +12,9 @@ export const unitDay = (day: string) => `arrayLast(b -> b <= ${day}, (SELECT day
 
 export const filledIn = (statement: string): string =>
   statement
-    .replace(/\{\{rate (\w+)(?: (\w+))?\}\}/g, (_, code: string, prefix?: string) => overColumns(code, prefix).value)
+    .replace(
+      /\{\{rate (\w+)(?: (\w+))?(?: \| (\w+))?\}\}/g,
+      (_, code: string, prefix = '', through = '') =>
+        overColumns(code, column => (through === '' ? prefix + column : `${through}(${prefix}${column})`)).value,
+    )
     .replace(/\{\{unit_day (\w+)\}\}/g, (_, day: string) => unitDay(day))

@@ -27,6 +27,7 @@ test.each([
   'pipelines',
   'pipelines/audit',
   'pipelines/rebuild',
+  'pipelines/units',
   'pipelines/reference',
   'infra',
   'infra/local',

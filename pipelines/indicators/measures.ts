@@ -46,11 +46,11 @@ const COLUMNS = new Map<string, string>([
   [nameOf({ of: 'settled', where: { outcome: ['late'] } }), 'settled_late'],
 ])
 
-const sumOf = (measures: readonly Measure[], code: string, prefix: string): string => {
+const sumOf = (measures: readonly Measure[], code: string, write: (column: string) => string): string => {
   const columns = measures.map(measure => {
     const column = COLUMNS.get(nameOf(measure))
     if (column === undefined) throw new Error(`${code} sums ${nameOf(measure)}, which no rate view has as a column`)
-    return prefix + column
+    return write(column)
   })
   return columns.length === 1 ? (columns[0] as string) : `(${columns.join(' + ')})`
 }
@@ -61,12 +61,12 @@ const ZERO = { null: 'NULL', zero: '0', full: '1' } as const
 export const ratioOf = (numerator: string, denominator: string, zero: Indicator['zero']): string =>
   `if(${denominator} = 0, ${ZERO[zero]}, ${numerator} / ${denominator})`
 
-/** An indicator over the columns of a rate view (with names that begin with `prefix`): numerator, denominator and value as SQL expressions. The newest version. */
-export function overColumns(code: string, prefix = '', catalogue = readCatalogue()) {
+/** An indicator over the columns of a rate view, each written as `write` says: numerator, denominator and value as SQL expressions. The newest version. */
+export function overColumns(code: string, write = (column: string) => column, catalogue = readCatalogue()) {
   const indicator = catalogue.filter(one => one.code === code).sort((a, b) => b.version - a.version)[0]
   if (indicator === undefined)
     throw new Error(`there is no indicator ${code}; there are ${catalogue.map(one => one.code).join(', ')}`)
-  const numerator = sumOf(indicator.numerator, code, prefix)
-  const denominator = sumOf(indicator.denominator, code, prefix)
+  const numerator = sumOf(indicator.numerator, code, write)
+  const denominator = sumOf(indicator.denominator, code, write)
   return { numerator, denominator, value: ratioOf(numerator, denominator, indicator.zero) }
 }

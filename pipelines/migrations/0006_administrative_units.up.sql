@@ -10,7 +10,7 @@ CREATE TABLE administrative_units
     valid_to Date COMMENT 'Last day of this row, included; 2149-06-06: open',
     latitude Nullable(Float64) COMMENT 'Centre point, degrees north; known for communes and provinces from 2025-07-01 only',
     longitude Nullable(Float64) COMMENT 'Centre point, degrees east',
-    area_km2 Nullable(Float64) COMMENT 'Area in square kilometres; known for communes from 2025-07-01 only'
+    area_km2 Nullable(Float64) COMMENT 'Area in square kilometres; known for communes from 2025-07-01 only, and not for all of them'
 )
 ENGINE = MergeTree ORDER BY (unit_code, valid_from)
 COMMENT 'Administrative units of all times; one row is a unit over its validity. From tranngocminhhieu/vietnamadminunits (MIT)'

@@ -1,5 +1,5 @@
 -- Which commune, district and province a dossier recorded under a code counts for, from a day on until the next row of the
--- code. Computed from the two lists above by pipelines/units.ts (contract: "Unit on a day") whenever they are loaded, and
+-- code. Computed from the two lists above by pipelines/units/on-days.ts (contract: "Unit on a day") whenever they are loaded, and
 -- joined at reading time, so that a corrected list corrects all figures.
 CREATE TABLE unit_on_day
 (

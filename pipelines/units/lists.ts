@@ -1,8 +1,10 @@
 /**
- * The two administrative lists as a calendar: which row of a code is valid on a day, what became of a unit, what it came from.
+ * The two administrative lists as a calendar: which row of a code is valid on a day, what became of a unit, what it
+ * came from.
  *
- * Pure. Days are ISO texts. Throws where rows of a code overlap or end before they begin: nothing could be told from such a
- * list. `check.ts` names everything that is wrong with a list; this names only what would make its answers arbitrary.
+ * Pure. Days are ISO texts. Throws where rows of a code overlap or end before they begin: nothing could be told from
+ * such a list. `check.ts` names everything that is wrong with a list; this names only what would make its answers
+ * arbitrary.
  */
 
 export const LEVELS = ['province', 'district', 'commune'] as const
@@ -50,12 +52,16 @@ const dayBefore = (day: string) => shifted(day, -1)
 
 export interface Lists {
   codes: readonly string[]
+  has: (code: string) => boolean
   /** First days of the periods in which one set of units holds, the first being 1970-01-01. */
   periods: readonly string[]
   on: (code: string, day: string) => Unit | undefined
   /** Contract, "Unit on a day": the row valid on the day, else the last one before it, else the first one after. */
   recorded: (code: string, day: string) => Unit
-  /** What became of a unit on the day after its last: the one that keeps the code first, then by code. Empty: nothing known. */
+  /**
+   * What became of a unit on the day after its last: the one that keeps the code first, then by code. Empty: nothing
+   * known.
+   */
   heirs: (unit: Unit) => readonly Unit[]
   /** What a unit was made of, by code. Empty: nothing known. */
   origins: (unit: Unit) => readonly Unit[]
@@ -114,6 +120,7 @@ export function createLists(units: readonly Unit[], successors: readonly Success
 
   return {
     codes: [...rows.keys()],
+    has: code => rows.has(code),
     periods: periodsOf(units),
     on,
     recorded: (code, day) => {

@@ -1,11 +1,15 @@
 /**
- * Unit on a day (contract, "Unit on a day"): for every code that a dossier may carry, where it counts from which day on.
+ * Unit on a day (contract, "Unit on a day"): for every code that a dossier may carry, where it counts from which day
+ * on.
  *
  * Pure. The result goes to the table `unit_on_day`; `on-days.test.ts` holds it against the real lists.
  */
 import { type Lists, NOWHERE, type Place, placeOf, validOn } from './lists.ts'
 
-/** Where a code counts from `from_day` until the next row of the same code; at a tier with an empty code it counts nowhere. */
+/**
+ * Where a code counts from `from_day` until the next row of the same code; at a tier with an empty code it counts
+ * nowhere.
+ */
 export interface UnitOnDay {
   unit_code: string
   from_day: string

@@ -1,12 +1,13 @@
 /**
  * Re-basing: where a dossier recorded under a code from a day on counts on the units of another day, tier by tier.
  *
- * Pure. The result goes to the table `unit_rebased`, from which `rates_rebased` reads; `rebase.test.ts` holds it against any
- * lists, `test/units.test.ts` against the real ones.
+ * Pure. The result goes to the table `unit_rebased`, from which `rates_rebased` reads; `rebase.test.ts` holds it
+ * against any lists, `test/units.test.ts` against the real ones.
  *
- * Forward in time a unit is followed through its successors until they are valid on the day. Backward it is followed to what
- * it was made of: all of a unit that came out of one other lay in that one, so its dossiers did, too; of a unit made of
- * several nobody can tell which of them a dossier would have belonged to. Every answer keeps the dossier somewhere.
+ * Forward in time a unit is followed through its successors until they are valid on the day. Backward it is followed to
+ * what it was made of: all of a unit that came out of one other lay in that one, so its dossiers did, too; of a unit
+ * made of several nobody can tell which of them a dossier would have belonged to. Every answer keeps the dossier
+ * somewhere.
  */
 import { type Lists, NOWHERE, type Place, placeOf, type Unit, validOn } from './lists.ts'
 import { unitsOnDays } from './on-days.ts'
@@ -27,7 +28,9 @@ export type Fit =
 export const WHOLE = 1_000_000_000
 
 export interface Target extends Place {
-  /** Billionths by the successors' areas, adding up to WHOLE; all 0 where an area is not known, and where `fit` is none. */
+  /**
+   * Billionths by the successors' areas, adding up to WHOLE; all 0 where an area is not known, and where `fit` is none.
+   */
   share: number
 }
 
@@ -39,7 +42,10 @@ export interface UnitRebased {
   /** First recorded day for which this holds, until the next row of the same period, tier and code. */
   from_day: string
   fit: Fit
-  /** The one that the policy `first` takes stands first: at every step the successor that keeps the code, else the lowest. */
+  /**
+   * The one that the policy `first` takes stands first: at every step the successor that keeps the code, else the
+   * lowest.
+   */
   targets: Target[]
   /** Where it stays as long as it is not placed; empty: it is placed for certain, or counts nowhere at this tier. */
   recorded: Place
@@ -52,21 +58,26 @@ interface Part {
   share: number
 }
 
-/** One row for each period, tier, code and recorded day from which on the answer is another. */
-export function rebase(lists: Lists): UnitRebased[] {
-  const segments = unitsOnDays(lists)
+/**
+ * One row for each period (all of the lists unless told otherwise), tier, code and day from which on the answer is
+ * another.
+ */
+export function rebase(lists: Lists, periods = lists.periods): UnitRebased[] {
+  const segments = unitsOnDays(lists).map(segment => ({
+    ...segment,
+    unit: lists.recorded(segment.unit_code, segment.from_day),
+  }))
   const result: UnitRebased[] = []
-  for (const units_from of lists.periods) {
+  for (const units_from of periods) {
     const last = new Map<string, string>()
-    for (const { unit_code, from_day, ...places } of segments) {
-      const unit = lists.recorded(unit_code, from_day)
+    for (const { unit_code, from_day, unit, ...places } of segments) {
       const parts = partsOn(lists, unit, units_from)
       for (const tier of TIERS) {
         const { fit, targets } = placed(lists, parts, tier, units_from, unit.valid_from > units_from)
         const own = places[tier].code !== '' ? places[tier] : targets.length > 0 ? placeOf(unit) : NOWHERE
         const recorded = fit === 'exact' ? NOWHERE : own
         const key = `${tier} ${unit_code}`
-        const answer = JSON.stringify([fit, targets, recorded])
+        const answer = [fit, keyOf(recorded), ...targets.map(keyOf), ...targets.map(target => target.share)].join()
         if (answer === (last.get(key) ?? NOTHING)) continue
         last.set(key, answer)
         result.push({ units_from, tier, unit_code, from_day, fit, targets, recorded })
@@ -76,7 +87,8 @@ export function rebase(lists: Lists): UnitRebased[] {
   return result
 }
 
-const NOTHING = JSON.stringify(['none', [], NOWHERE])
+const keyOf = ({ code, valid_from }: Place) => `${code} ${valid_from}`
+const NOTHING = ['none', keyOf(NOWHERE)].join()
 
 /** Follows a unit to the day. Heirs begin after their predecessor has ended, so this ends, too. */
 function partsOn(lists: Lists, unit: Unit, day: string, share = 1): Part[] {

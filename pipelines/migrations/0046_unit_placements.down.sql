@@ -1,0 +1,1 @@
+DROP VIEW unit_placements

@@ -1,0 +1,35 @@
+/** The lists of units as they stand in ClickHouse. */
+import type { ClickHouseClient } from '@clickhouse/client'
+import { rowsOf } from '../../services/common/clickhouse.ts'
+import type { UnitLists } from './tables.ts'
+
+export async function storedLists(clickhouse: ClickHouseClient): Promise<UnitLists> {
+  const [units, successors] = await Promise.all([
+    rowsOf<UnitLists['units'][number]>(
+      clickhouse,
+      `SELECT unit_code, level, kind, name, province_code, district_code, valid_from, valid_to,
+          latitude AS lat, longitude AS lon, area_km2
+       FROM administrative_units ORDER BY unit_code, valid_from`,
+    ),
+    rowsOf<UnitLists['successors'][number]>(
+      clickhouse,
+      `SELECT level, predecessor_code, successor_code, effective_date, successor_count
+       FROM unit_successors ORDER BY predecessor_code, effective_date, successor_code`,
+    ),
+  ])
+  return { units, successors }
+}
+
+/**
+ * Where the lists were loaded from, and the checksum of the project's own files at that time; undefined: nothing is
+ * loaded.
+ */
+export async function lastLoad(
+  clickhouse: ClickHouseClient,
+): Promise<{ checksum: string; units_source: string } | undefined> {
+  const rows = await rowsOf<{ checksum: string; units_source: string }>(
+    clickhouse,
+    'SELECT checksum, units_source FROM reference_loads ORDER BY loaded_at DESC LIMIT 1',
+  )
+  return rows[0]
+}
