@@ -101,3 +101,17 @@ ORDER BY abs(wrong_by) DESC LIMIT 5;
 
 -- unit_boundaries: On which days did any unit begin or end?
 SELECT arrayJoin(days) AS day FROM unit_boundaries ORDER BY day;
+
+-- rates_rebased: How did the first half of 2023 go, on the units of today?
+SELECT unit_name, received, round(online_rate * 100, 2) AS online_percent, comparable
+FROM rates_rebased(from = '2023-01-01', to = '2023-06-30', tier = 'province', units = '2026-01-01', split = 'none')
+ORDER BY received DESC LIMIT 10;
+
+-- flows_rebased: The same day by day, for sums of your own.
+SELECT day, sum(received) AS received
+FROM flows_rebased(tier = 'province', units = '2026-01-01', split = 'none')
+WHERE at_code = '56' AND day BETWEEN '2023-01-01' AND '2023-01-31' GROUP BY day ORDER BY day;
+
+-- unit_placements: In which units of a day do the dossiers of an old commune count?
+SELECT unit_code, from_day, comparable, arrayJoin(places) AS place
+FROM unit_placements(tier = 'commune', units = '2026-01-01', split = 'area') WHERE unit_code = '26740' ORDER BY from_day;

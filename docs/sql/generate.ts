@@ -24,7 +24,7 @@ const CHAPTERS: [title: string, text: string, objects: RegExp][] = [
   [
     'Rates',
     'Fractions from 0 to 1 beside the dossiers they are made of. Add numerators and denominators, never rates. NULL: nothing to divide by.',
-    /^(rates|rates_.*|indicator_values|indicators|period_days|procedure_rates|busy_procedures)$/,
+    /^(rates|rates_(?!by_month|as_known).*|indicator_values|indicators|period_days|procedure_rates|busy_procedures)$/,
   ],
   [
     'Stocks and accounts',

@@ -8,6 +8,9 @@ export const MEANINGS: Readonly<Record<string, string>> = {
   at_code: 'Code of the unit of that tier; empty: none',
   at_valid_from: 'First day of that unit under its code',
   at_name: 'Name of that unit',
+  comparable: 'All dossiers lie in this unit for certain, and none elsewhere that might be its own',
+  places:
+    'Units in which the dossiers count, as (code, valid_from, name, share); shares sum to 1, a share of 0 marks a unit that may lack them',
   days: 'Days on which units change, ascending',
   from_day: 'First day on which the row holds',
   sector_code: 'Sector: the catalogue’s, else the one the source gave; empty: not known',
