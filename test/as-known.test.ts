@@ -16,7 +16,7 @@ import { countedFacts, type Facts, ratesBetween } from './oracle/oracle.ts'
 
 const DATABASE = 'motcua_as_known'
 /** No history is begun after this long. */
-const HISTORY_MS = 15_000
+const HISTORY_MS = 8_000
 const server = clickhouseOfTests('default', 'default')
 const clickhouse = clickhouseOfTests('default', DATABASE)
 const insert = createInsert(clickhouse, 'dossier_events')

@@ -6,6 +6,10 @@ import { createInsert } from '../services/ingest/insert.ts'
 import { clickhouseOfTests } from './events.ts'
 import type { Scenario } from './oracle/generators.ts'
 
+/** How long a property is tried: shortly in npm test, a fifth of EXACTNESS_SECONDS in npm run test:long. */
+export const propertySeconds = (short: number): number =>
+  process.env.EXACTNESS_SECONDS === undefined ? short : Number(process.env.EXACTNESS_SECONDS) / 5
+
 export async function scenarioDatabase(database: string) {
   const server = clickhouseOfTests('default', 'default')
   const clickhouse = clickhouseOfTests('default', database)

@@ -22,7 +22,7 @@ import { type Scenario, scenario } from './oracle/generators.ts'
 import { countedFacts, type Facts, ratesBetween, ratesOf } from './oracle/oracle.ts'
 
 const DATABASE = 'motcua_exactness'
-const SECONDS = Number(process.env.EXACTNESS_SECONDS ?? 25)
+const SECONDS = Number(process.env.EXACTNESS_SECONDS ?? 15)
 const SEED = Number(process.env.EXACTNESS_SEED ?? randomInt(2 ** 31))
 /** The long form also makes the failure of every control small. */
 const LONG = process.env.EXACTNESS_SECONDS !== undefined

@@ -25,7 +25,7 @@ import { ratesBetween } from './oracle/oracle.ts'
 
 const DATABASE = 'motcua_rebuild'
 /** No history is begun after this long. */
-const HISTORY_MS = 8_000
+const HISTORY_MS = 5_000
 const server = clickhouseOfTests('default', 'default')
 const clickhouse = clickhouseOfTests('default', DATABASE)
 const intoLog = createInsert(clickhouse, 'dossier_events')

@@ -6,13 +6,9 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** These start and kill processes of their own, and mostly wait for them: beside the others, one after the other. */
 const OWN_PROCESSES = ['chaos', 'runtime-kafka', 'clickhouse-local'].map(name => `test/${name}.test.ts`)
 
-const onRealParts = {
-  globalSetup: ['test/global-setup.ts'],
-  // One broker and one engine for all: files run one after the other, so that each sees its own figures move.
-  fileParallelism: false,
-  testTimeout: 120_000,
-  hookTimeout: 180_000,
-}
+const oneByOne = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 180_000 }
+/** One broker and one engine for all: files run one after the other, so that each sees its own figures move. */
+const onRealParts = { globalSetup: ['test/global-setup.ts'], ...oneByOne }
 
 /** Unit tests stand beside the code and need nothing; `test/` runs on the real broker and the real engine (`real`), or on
  * processes of its own (`own`); `test/long/` only when asked (--long). */
@@ -41,17 +37,11 @@ export default defineConfig({
       },
       {
         root,
-        test: {
-          name: 'own',
-          include: OWN_PROCESSES,
-          fileParallelism: false,
-          testTimeout: 120_000,
-          hookTimeout: 180_000,
-        },
+        test: { name: 'own', include: OWN_PROCESSES, ...oneByOne },
       },
       {
         root,
-        test: { name: 'long', include: ['test/long/*.test.ts'], ...onRealParts },
+        test: { name: 'long', include: ['test/long/*.test.ts'], ...oneByOne },
       },
     ],
   },

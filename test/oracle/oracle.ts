@@ -189,8 +189,24 @@ export function ratesBetween(
   events: Iterable<DossierEvent>,
   period: { from: string; to: string; tier: Tier | 'country' },
 ): PeriodRow[] {
+  return periodRows([...countedFacts(events).values()], period)
+}
+
+/** The rows of rates_by_receiving_unit(from=, to=, tier=): where it was filed, else where it is answered for. */
+export function ratesWhereFiled(
+  events: Iterable<DossierEvent>,
+  period: { from: string; to: string; tier: Tier | 'country' },
+): PeriodRow[] {
+  const filed = [...countedFacts(events).values()].map(facts => ({
+    ...facts,
+    unit_code: facts.receiving_unit === '' ? facts.unit_code : facts.receiving_unit,
+  }))
+  return periodRows(filed, period)
+}
+
+function periodRows(dossiers: Facts[], period: { from: string; to: string; tier: Tier | 'country' }): PeriodRow[] {
   const { from, to, tier } = period
-  const flows = [...countedFacts(events).values()].flatMap(flowsOf).filter(({ day }) => from <= day && day <= to)
+  const flows = dossiers.flatMap(flowsOf).filter(({ day }) => from <= day && day <= to)
   return sum(flows, ({ unit_code, day }) =>
     tier === 'country' ? { unit_code: 'VN', unit_valid_from: '1970-01-01' } : keyOf(unitOnDay(unit_code, day)[tier]),
   )
