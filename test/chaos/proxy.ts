@@ -14,7 +14,9 @@ export interface Plan {
   ms?: number
 }
 type Pending = Plan & { took: (what: string) => void }
-type Link = { client: Socket; upstream: Socket; plan?: Pending; held: Buffer[] }
+type Link = { client: Socket; upstream: Socket; plan?: Pending; held: Buffer[]; tail: Buffer }
+
+const END = Buffer.from('0\r\n\r\n')
 
 export interface FaultyProxy {
   readonly port: number
@@ -40,7 +42,7 @@ export async function createProxy(target: number): Promise<FaultyProxy> {
   const server = createServer({ allowHalfOpen: true }, client => {
     if (mode === 'cut') return void client.resetAndDestroy()
     const upstream = connect({ port: proxy.target, host: '127.0.0.1', allowHalfOpen: true })
-    const link: Link = { client, upstream, held: [] }
+    const link: Link = { client, upstream, held: [], tail: Buffer.alloc(0) }
     links.add(link)
     if (mode === 'hole') for (const socket of [client, upstream]) socket.pause()
     client.on('data', chunk => fromClient(link, chunk))
@@ -62,8 +64,9 @@ export async function createProxy(target: number): Promise<FaultyProxy> {
       return
     }
     link.upstream.write(chunk)
-    // The end of a chunked body: the whole request is on its way.
-    if (plan === undefined || !chunk.subarray(-5).equals(Buffer.from('0\r\n\r\n'))) return
+    // The end of a chunked body, which may come in pieces: the whole request is on its way.
+    link.tail = Buffer.concat([link.tail, chunk]).subarray(-END.length)
+    if (plan === undefined || !link.tail.equals(END)) return
     if (plan.act === 'watch') took(link, 'the request was sent')
     if (plan.act === 'reset-sent') setTimeout(() => reset(link, 'reset after the request was sent'), plan.ms ?? 0)
   }
