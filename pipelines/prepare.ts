@@ -1,6 +1,8 @@
 /** Makes a ClickHouse ready: database, schema, reference data. `npm run migrate`, and a step of `npm start`. */
 import type { ClickHouseConfig } from '../services/common/clickhouse.ts'
 import { createClickHouse, DATABASE } from '../services/common/clickhouse.ts'
+import { loadCatalogue } from './catalogue/load.ts'
+import { loadCalendar } from './load-calendar.ts'
 import { migrate } from './migrate.ts'
 import { loadReference } from './reference.ts'
 
@@ -17,7 +19,10 @@ export async function prepareDatabase(
   }
   const clickhouse = createClickHouse(config, 'default', { database })
   try {
-    return { migrations: await migrate(clickhouse), loaded: await loadReference(clickhouse) }
+    const migrations = await migrate(clickhouse)
+    const loaded: string[] = []
+    for (const load of [loadReference, loadCalendar, loadCatalogue]) loaded.push(...(await load(clickhouse)))
+    return { migrations, loaded }
   } finally {
     await clickhouse.close()
   }

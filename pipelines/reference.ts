@@ -1,6 +1,6 @@
 /**
- * Loads the reference data (units, successors, procedures, sectors, agencies) into ClickHouse: all or nothing, and only when
- * a file has changed. Everything is checked before the first table is touched.
+ * Loads the reference data on units (lists, successors, agencies) into ClickHouse: all or nothing, and only when a file has
+ * changed. Everything is checked before the first table is touched. Procedures and sectors are loaded by `catalogue/load.ts`.
  */
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -95,14 +95,6 @@ export async function loadReference(clickhouse: ClickHouseClient): Promise<strin
 
   const units = readReference('administrative_units')
   const successors = readReference('unit_successors')
-  const sectors = readReference('sectors')
-  const procedures = readReference('procedures')
-  const knownSectors = new Set(sectors.map(sector => sector.sector_code))
-  const orphan = procedures.find(row => row.sector_code !== '' && !knownSectors.has(row.sector_code))
-  if (orphan !== undefined)
-    throw new ReferenceDataError(
-      `procedures.csv: procedure ${orphan.procedure_code} has sector ${orphan.sector_code}, which is not in sectors.csv`,
-    )
   const onDays = unitsOnDays(createLists(units, successors))
 
   const tables = {
@@ -121,8 +113,6 @@ export async function loadReference(clickhouse: ClickHouseClient): Promise<strin
       province_valid_from: province.valid_from,
       province_name: province.name,
     })),
-    sectors,
-    procedures,
     agencies: readReference('agencies'),
   }
   for (const [table, rows] of Object.entries(tables)) {
