@@ -1,5 +1,5 @@
 /**
- * Loads the reference data (units, successors, procedures, sectors, agencies) into ClickHouse, only when a file has
+ * Loads the reference data on units (lists, successors, agencies) into ClickHouse, only when a file has
  * changed. Everything is checked and stands in new tables before one statement puts these in the place of the old ones.
  *
  * A list of units brought in with `npm run units -- load` stays: then only the project's other files are loaded.
@@ -7,18 +7,20 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { ClickHouseClient } from '@clickhouse/client'
-import { type Problem, refuse } from './problems.ts'
-import { FILES, type FileName, pathOf, plain, readReference, readRows } from './reference.ts'
+import { refuse } from './problems.ts'
+import { pathOf, plain, readRows } from './reference.ts'
 import { checkAgencies } from './units/agencies.ts'
 import { checkUnits } from './units/check.ts'
 import { createLists } from './units/lists.ts'
 import { lastLoad, storedLists } from './units/stored.ts'
 import { unitTables } from './units/tables.ts'
 
+const OWN_FILES = ['administrative_units', 'unit_successors', 'agencies'] as const
+
 /** What decides what stands in the tables: the files, and the code that derives from them. */
 function fingerprint(): string {
   const hash = createHash('sha256')
-  for (const name of Object.keys(FILES) as FileName[]) hash.update(readFileSync(pathOf(name)))
+  for (const name of OWN_FILES) hash.update(readFileSync(pathOf(name)))
   for (const code of ['agencies', 'lists', 'on-days', 'rebase', 'tables'])
     hash.update(readFileSync(new URL(`units/${code}.ts`, import.meta.url)))
   return hash.digest('hex')
@@ -35,15 +37,7 @@ export async function loadReference(clickhouse: ClickHouseClient): Promise<strin
   const agencies = readRows('agencies')
   refuse([...agencies.problems, ...checkAgencies(agencies.rows, createLists(units.units, units.successors))])
 
-  const sectors = readReference('sectors')
-  const procedures = readRows('procedures')
-  refuse([...procedures.problems, ...checkSectors(procedures.rows, new Set(sectors.map(row => row.sector_code)))])
-
-  return exchange(
-    clickhouse,
-    { ...unitTables(units, plain(agencies.rows)), sectors, procedures: plain(procedures.rows) },
-    { checksum, units_source },
-  )
+  return exchange(clickhouse, { ...unitTables(units, plain(agencies.rows)) }, { checksum, units_source })
 }
 
 /** The project's own lists of units, checked. */
@@ -52,22 +46,6 @@ function projectLists() {
   const successors = readRows('unit_successors')
   refuse([...units.problems, ...successors.problems, ...checkUnits(units.rows, successors.rows)])
   return { units: plain(units.rows), successors: plain(successors.rows) }
-}
-
-function checkSectors(
-  procedures: readonly { sector_code: string; line: number }[],
-  known: ReadonlySet<string>,
-): Problem[] {
-  return procedures
-    .filter(({ sector_code }) => sector_code !== '' && !known.has(sector_code))
-    .map(({ sector_code, line }) => ({
-      severity: 'error',
-      file: 'procedures.csv',
-      line,
-      field: 'sector_code',
-      value: sector_code,
-      allowed: 'a code of sectors.csv, or nothing',
-    }))
 }
 
 type Tables = Record<string, readonly object[]>

@@ -1,8 +1,10 @@
 /** Makes a ClickHouse ready: database, schema, reference data. `npm run migrate`, and a step of `npm start`. */
 import type { ClickHouseConfig } from '../services/common/clickhouse.ts'
 import { createClickHouse, DATABASE } from '../services/common/clickhouse.ts'
+import { loadCatalogue } from './catalogue/load.ts'
 import { loadIndicators } from './indicators/views.ts'
 import { loadReference } from './load.ts'
+import { loadCalendar } from './load-calendar.ts'
 import { migrate } from './migrate.ts'
 
 /** Idempotent. Returns what it did: names of migrations applied and of tables loaded. */
@@ -18,9 +20,11 @@ export async function prepareDatabase(
   }
   const clickhouse = createClickHouse(config, 'default', { database })
   try {
-    const done = { migrations: await migrate(clickhouse), loaded: await loadReference(clickhouse) }
+    const migrations = await migrate(clickhouse)
+    const loaded: string[] = []
+    for (const load of [loadReference, loadCalendar, loadCatalogue]) loaded.push(...(await load(clickhouse)))
     await loadIndicators(clickhouse)
-    return done
+    return { migrations, loaded }
   } finally {
     await clickhouse.close()
   }

@@ -47,6 +47,7 @@ export const FILES = {
       .regex(/^[1-9]\d{0,1}$/, 'a whole number from 1 to 99')
       .transform(Number),
   }),
+  // Loaded by catalogue/, which reads more of them; the samples read these.
   sectors: z.object({ sector_code: code, name_vi: name, name_en: z.string(), group_code: z.string() }),
   procedures: z.object({
     procedure_code: code,

@@ -26,6 +26,7 @@ test.each([
   'services/portal',
   'pipelines',
   'pipelines/audit',
+  'pipelines/catalogue',
   'pipelines/rebuild',
   'pipelines/units',
   'pipelines/reference',

@@ -115,3 +115,40 @@ WHERE at_code = '56' AND day BETWEEN '2023-01-01' AND '2023-01-31' GROUP BY day 
 -- unit_placements: In which units of a day do the dossiers of an old commune count?
 SELECT unit_code, from_day, comparable, arrayJoin(places) AS place
 FROM unit_placements(tier = 'commune', units = '2026-01-01', split = 'area') WHERE unit_code = '26740' ORDER BY from_day;
+
+-- processing_times: How many working days do dossiers take?
+SELECT unit_name, settled, round(mean_days, 1) AS mean, median_days, p90_days, uncovered
+FROM processing_times(from = '2026-01-01', to = '2026-09-30', tier = 'province') ORDER BY median_days DESC LIMIT 5;
+
+-- processing_times_by_procedure: The same beside the statutory time.
+SELECT * FROM processing_times_by_procedure(from = '2026-01-01', to = '2026-09-30', tier = 'country') ORDER BY settled DESC LIMIT 5;
+
+-- working_times: The working days of each settled dossier, netted, as the two above add them up.
+SELECT * FROM working_times(from = '2026-01-01', to = '2026-01-31') LIMIT 5;
+
+-- rates_by_procedure: Which procedures of a province are filed on paper most often?
+SELECT procedure_code, procedure_name, received, received_online
+FROM rates_by_procedure(from = '2026-01-01', to = '2026-09-30', tier = 'province') WHERE unit_code = '11' ORDER BY received - received_online DESC LIMIT 5;
+
+-- rates_by_procedure_group: How do the essential services of Project 06 fare?
+SELECT group_code, received, received_online, round(online_rate * 100, 2) AS online_percent
+FROM rates_by_procedure_group(from = '2026-01-01', to = '2026-09-30', tier = 'country');
+
+-- procedure_rates: Of how many procedures does a unit receive dossiers online at all?
+SELECT * FROM procedure_rates(from = '2026-01-01', to = '2026-09-30', tier = 'province') LIMIT 5;
+
+-- busy_procedures: What is filed most and is not yet full-process?
+SELECT * FROM busy_procedures(from = '2026-01-01', to = '2026-09-30', tier = 'country', least = 30) LIMIT 10;
+
+-- procedure_flows: Dossiers per procedure, as the views above add them up.
+SELECT * FROM procedure_flows(from = '2026-01-01', to = '2026-01-31', tier = 'province') LIMIT 5;
+
+-- data_quality: Which sources report late, twice, or with gaps?
+SELECT source, sum(events) AS events, sum(repeats) AS repeats, max(delay_p95_s) AS delay_p95_s
+FROM data_quality(from = '2026-10-01', to = '2026-10-10') GROUP BY source ORDER BY events DESC;
+
+-- dead_letters_by_reason: What is refused, and why?
+SELECT * FROM dead_letters_by_reason(from = '2026-10-01', to = '2026-10-10');
+
+-- silent_sources: Who has stopped reporting?
+SELECT * FROM silent_sources(at = '2026-10-10 09:00:00') LIMIT 10;

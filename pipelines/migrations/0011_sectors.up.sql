@@ -1,3 +1,4 @@
+-- Loaded with the procedures, all or nothing (pipelines/catalogue).
 CREATE TABLE sectors
 (
     sector_code LowCardinality(String) COMMENT 'Code of the sector (ours: no national code is published)',

@@ -1,0 +1,1 @@
+DROP VIEW dead_letters_by_reason
