@@ -1,20 +1,26 @@
 /**
  * Clients of others connect as to any ClickHouse, unmodified: clickhouse-connect (Python), the JDBC driver (DBeaver, Grafana's
- * Java relatives), curl. What they ask is in test/clients/. Fetched from PyPI and Maven Central once.
+ * Java relatives), curl. What they ask is in test/clients/, every example of docs/sql.md among it. The programs that the
+ * portal's page /connect shows run as they stand. Fetched from PyPI and Maven Central once.
  */
 import { execFile, execFileSync } from 'node:child_process'
 import { createHash, randomUUID } from 'node:crypto'
 import { existsSync, readFileSync } from 'node:fs'
-import { copyFile, mkdir, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { findJava, findMaven } from '../infra/local/java.ts'
+import { addressOf, type ToolId, toolsOf } from '../services/portal/connect.ts'
+import { WORDS } from '../services/portal/words.ts'
 
 const run = promisify(execFile)
 const url = inject('clickhouseUrl') ?? process.env.CLICKHOUSE_URL ?? ''
 const database = `clients_${randomUUID().slice(0, 8)}`
 const fixture = (name: string) => join(import.meta.dirname, 'clients', name)
+const guide = join(import.meta.dirname, '../docs/sql.md')
+const examples = readFileSync(guide, 'utf8').match(/^```sql$/gm)?.length
 const cache = (name: string, file: string) =>
   join(
     import.meta.dirname,
@@ -38,6 +44,19 @@ const ask = async (sql: string) => {
 }
 beforeAll(() => ask(`CREATE DATABASE ${database}`))
 afterAll(() => ask(`DROP DATABASE ${database}`))
+
+/** Runs a program of the page /connect from a file of its own. */
+async function runShown(id: ToolId, file: string, command: string, ...args: string[]): Promise<void> {
+  const text = toolsOf(addressOf({ CLICKHOUSE_URL: url }), WORDS.en.connect).find(tool => tool.id === id)?.texts[0]
+    ?.text
+  const folder = await mkdtemp(join(tmpdir(), 'motcua-connect-'))
+  try {
+    await writeFile(join(folder, file), text ?? '')
+    await run(command, [...args, join(folder, file)])
+  } finally {
+    await rm(folder, { recursive: true })
+  }
+}
 
 /** A million rows are 24 to 60 MB on their way; the engine's caches and a query's own blocks need room too. */
 const GROWTH_MB_MAX = 200
@@ -86,8 +105,10 @@ describe.skipIf(!hasPython)('clickhouse-connect (skipped without python3 and its
       }),
     180_000,
   )
-  test('types, settings, inserts in every compression, external data, errors, a million rows', async () => {
-    const { result, grownMb } = await growth(() => run(`${venv}/bin/python`, [fixture('python.py'), url, database]))
+  test('types, settings, inserts in every compression, external data, errors, docs/sql.md, a million rows', async () => {
+    const { result, grownMb } = await growth(() =>
+      run(`${venv}/bin/python`, [fixture('python.py'), url, database, guide]),
+    )
     const lines = result.stdout.trim().split('\n')
     const found = Object.fromEntries(lines.map(line => JSON.parse(line)).map(({ name, value }) => [name, value]))
     expect(found).toEqual({
@@ -112,9 +133,15 @@ describe.skipIf(!hasPython)('clickhouse-connect (skipped without python3 and its
       error: expect.stringContaining('UNKNOWN_IDENTIFIER'),
       refused: expect.stringMatching(/Not enough privileges|readonly/),
       'broken off': expect.stringContaining('FUNCTION_THROW_IF_VALUE_IS_NON_ZERO'),
+      examples,
+      'failed examples': [],
       million: [1_000_000, 499_999_500_000],
     })
     expect(grownMb ?? 0).toBeLessThan(GROWTH_MB_MAX)
+  })
+  test('the program that the page /connect shows', async () => {
+    // A line per province, none where nothing counts yet; a query that fails ends it with an error.
+    await runShown('python', 'rates.py', `${venv}/bin/python`)
   })
 })
 
@@ -132,8 +159,8 @@ describe.skipIf(!hasCompiler || !hasMaven)('JDBC driver (skipped without a Java 
       }),
     180_000,
   )
-  test('metadata, types, inserts, errors, cancel, a million rows, in LZ4 blocks', async () => {
-    const arguments_ = ['-Xmx256m', '-cp', join(jars, '*'), fixture('Jdbc.java'), url, database]
+  test('metadata, types, inserts, errors, cancel, docs/sql.md, a million rows, in LZ4 blocks', async () => {
+    const arguments_ = ['-Xmx256m', '-cp', join(jars, '*'), fixture('Jdbc.java'), url, database, guide]
     const { result, grownMb } = await growth(() => run(java?.command ?? 'java', arguments_))
     const found = Object.fromEntries(
       result.stdout
@@ -155,9 +182,14 @@ describe.skipIf(!hasCompiler || !hasMaven)('JDBC driver (skipped without a Java 
       error: expect.stringMatching(/^SQLException: Code: 47\..*UNKNOWN_IDENTIFIER/),
       'broken off': expect.stringMatching(/^SQLException: /),
       cancelled: expect.stringMatching(/^SQLException: Code: 394\./),
+      examples: String(examples),
+      'failed examples': '[]',
       million: '1000000 499999500000',
     })
     expect(grownMb ?? 0).toBeLessThan(GROWTH_MB_MAX)
+  })
+  test('the program that the page /connect shows', async () => {
+    await runShown('java', 'Rates.java', java?.command ?? 'java', '-Xmx256m', '-cp', join(jars, '*'))
   })
 })
 

@@ -2,6 +2,7 @@
  * The portal shows what the views say: `/api/rates` equals them to the last digit, and the page shows the same figures at
  * province, district and commune, its parts adding up to the unit above, across the reform of 1 July 2025 too.
  */
+import { execFileSync } from 'node:child_process'
 import { pino } from 'pino'
 import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
 import { prepareDatabase } from '../pipelines/prepare.ts'
@@ -10,8 +11,10 @@ import { rowsOf } from '../services/common/clickhouse.ts'
 import { createMetrics } from '../services/common/metrics.ts'
 import { createInsert } from '../services/ingest/insert.ts'
 import { createPortal } from '../services/portal/app.ts'
+import { addressOf, toolsOf } from '../services/portal/connect.ts'
 import { createFigures, type RatesRow } from '../services/portal/figures.ts'
 import { count, percent } from '../services/portal/format.ts'
+import { WORDS } from '../services/portal/words.ts'
 import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
 
 const DATABASE = 'motcua_portal'
@@ -24,6 +27,7 @@ const analyst = clickhouseOfTests('analyst', DATABASE)
 const portal = (client = analyst) =>
   createPortal({
     figures: createFigures(client, { fresh_ms: 0 }),
+    clickhouse: addressOf({ CLICKHOUSE_URL: inject('clickhouseUrl') }),
     log: pino({ level: 'silent' }),
     metrics: createMetrics('portal'),
   })
@@ -203,6 +207,40 @@ describe('the page', () => {
 
   test('shows the last events with the unit of the dossier', async () => {
     expect(textOf(await page(''))).toMatch(/Đã giải quyết T-[0-9a-f-]+ Tỉnh Điện Biên/)
+  })
+})
+
+describe('the page that tells how to connect', () => {
+  const CSV = '"unit_name","received","online_rate","settled","on_time_rate"\n"Tỉnh Điện Biên",60,0.9833,60,0.9833\n'
+  const shownFor = (tool: string) =>
+    toolsOf(addressOf({ CLICKHOUSE_URL: inject('clickhouseUrl') }), WORDS.en.connect).find(({ id }) => id === tool)
+      ?.texts[0]?.text ?? ''
+  /** As shown, but asking the database of this file, which has dossiers. */
+  const textOf = (tool: string) => shownFor(tool).replaceAll('motcua', DATABASE)
+
+  test('of the running portal shows the address of the running ClickHouse', async () => {
+    const answer = await fetch(`${inject('stack').urls.portal}/connect?lang=en`)
+    expect(answer.status).toBe(200)
+    const text = (await answer.text()).replaceAll('&#61;', '=').replaceAll('&#38;', '&').replaceAll('&#39;', "'")
+    expect(text).toContain(`${inject('clickhouseUrl')}/`)
+    expect(text).toContain(shownFor('excel'))
+  })
+
+  test('gives Excel an address that answers with CSV and says so', async () => {
+    const answer = await fetch(textOf('excel'))
+    expect(answer.headers.get('content-type')).toMatch(/^text\/csv; charset=UTF-8; header=present/)
+    expect(await answer.text()).toBe(CSV)
+  })
+
+  test('gives a command for curl that runs as it stands', () => {
+    expect(execFileSync('sh', ['-c', textOf('curl')], { encoding: 'utf8' })).toBe(CSV)
+  })
+
+  test('gives R a request that ClickHouse answers with CSV', async () => {
+    const [, url = '', question = ''] = /request\("([^"]+)"\)[\s\S]+req_body_raw\("([^"]+)"/.exec(textOf('r')) ?? []
+    const headers = { authorization: `Basic ${btoa('analyst:')}`, 'content-type': 'text/plain' }
+    const answer = await fetch(url, { method: 'POST', headers, body: question })
+    expect(await answer.text()).toBe(CSV)
   })
 })
 

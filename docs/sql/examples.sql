@@ -15,6 +15,12 @@ SELECT unit_name, received_online, received, round(online_rate * 100, 2) AS onli
 FROM rates(from = '2023-01-01', to = '2023-06-30', tier = 'commune')
 WHERE received >= 30 ORDER BY online_rate LIMIT 5;
 
+-- rates: What are both rates of every province over a year?
+SELECT unit_name, received, round(online_rate, 4) AS online_rate,
+  settled, round(on_time_rate, 4) AS on_time_rate
+FROM rates(from = '2026-01-01', to = '2026-12-31', tier = 'province')
+ORDER BY unit_name;
+
 -- rates_by_sector: Which sectors hold a province back?
 SELECT sector_name, received_online, received, round(online_rate * 100, 2) AS online_percent
 FROM rates_by_sector(from = '2023-01-01', to = '2023-06-30', tier = 'province')

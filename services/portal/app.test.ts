@@ -2,13 +2,19 @@ import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
 import { createMetrics } from '../common/metrics.ts'
 import { createPortal } from './app.ts'
+import { addressOf, TOOL_NAMES } from './connect.ts'
 import { counts, fakeFigures, PARTS, part, UNITS } from './fake-figures.ts'
 import { type Figures, FiguresError } from './figures.ts'
 import { sorted } from './pages/rates.ts'
 import { createUnits } from './units.ts'
 
-const portal = (some: Partial<Figures> = {}) =>
-  createPortal({ figures: fakeFigures(some), log: pino({ level: 'silent' }), metrics: createMetrics('portal') })
+const portal = (some: Partial<Figures> = {}, clickhouse = addressOf({ CLICKHOUSE_URL: 'http://127.0.0.1:8123' })) =>
+  createPortal({
+    figures: fakeFigures(some),
+    clickhouse,
+    log: pino({ level: 'silent' }),
+    metrics: createMetrics('portal'),
+  })
 const get = (url: string, some: Partial<Figures> = {}, headers: Record<string, string> = {}) =>
   portal(some).inject({ url, headers })
 const textOf = (html: string) =>
@@ -160,6 +166,56 @@ describe('the page', () => {
   })
 })
 
+describe('the page that tells how to connect', () => {
+  const address = (CLICKHOUSE_URL: string, CLICKHOUSE_PASSWORD?: string) =>
+    addressOf({ CLICKHOUSE_URL, CLICKHOUSE_PASSWORD })
+
+  it('is led to from every page, stands in both languages, and needs no database', async () => {
+    expect((await get('/?lang=en')).body).toContain('href="/connect?lang=en"')
+    const [vi, en] = [await get('/connect', { units: down }), await get('/connect?lang=en', { units: down })]
+    expect([vi.statusCode, vi.headers['content-language'], en.headers['content-language']]).toEqual([200, 'vi', 'en'])
+    expect(textOf(vi.body)).toContain('Kết nối với số liệu')
+    expect(textOf(en.body)).toContain('Connect to the figures')
+    for (const name of Object.values(TOOL_NAMES)) expect(en.body).toContain(`>${name}</h3>`)
+  })
+
+  it('shows the address as configured, what it asks for, and nothing that signs in', async () => {
+    const open = textOf((await portal().inject('/connect?lang=en')).body)
+    expect(open).toContain('http://127.0.0.1:8123/')
+    expect(open).toContain('Password leave empty')
+    expect(open).toContain('on the machine that runs motcua, and only there')
+    const closed = await portal({}, address('https://u:hunter2@ch.example:8443', 'hunter2')).inject('/connect?lang=en')
+    expect(textOf(closed.body)).toContain('https://ch.example:8443/')
+    expect(textOf(closed.body)).toContain('Password your password')
+    expect(textOf(closed.body)).not.toContain('and only there')
+    expect(closed.body).not.toContain('hunter2')
+  })
+
+  it('escapes the address', async () => {
+    const evil = `"'<script>`
+    const { body } = await portal({}, { ...address('http://ch'), url: evil, host: evil, hostAndPort: evil }).inject(
+      '/connect',
+    )
+    expect(body).not.toContain('<script>')
+    expect(body.match(/&#34;&#39;&#60;script&#62;/g)?.length).toBeGreaterThan(8)
+  })
+
+  it('has a text for every button that copies, and hides the buttons from who has no scripts', async () => {
+    const { body } = await get('/connect')
+    const buttons = [...body.matchAll(/<button type="button" hidden data-copies="([^"]+)"/g)].map(match => match[1])
+    expect(buttons.length).toBe(body.match(/<button/g)?.length)
+    expect(buttons.length).toBeGreaterThan(Object.keys(TOOL_NAMES).length)
+    for (const id of buttons) expect(body).toContain(`<code id="${id}">`)
+  })
+
+  it('leads to the guide to every table, as text', async () => {
+    expect((await get('/connect')).body).toContain('href="/sql.md"')
+    const guide = await get('/sql.md')
+    expect(guide.headers['content-type']).toBe('text/plain; charset=utf-8')
+    expect(guide.body).toContain('### rates_by_commune')
+  })
+})
+
 describe('the live part', () => {
   it('is not sent again to a page that shows exactly it', async () => {
     const { body } = await get('/?lang=vi')
@@ -175,20 +231,22 @@ describe('the live part', () => {
 
 describe('the frame', () => {
   it('allows nothing but its own files', async () => {
-    for (const url of ['/', '/api/rates', '/live', '/nowhere', '/assets/portal.js']) {
+    for (const url of ['/', '/api/rates', '/live', '/connect', '/sql.md', '/nowhere', '/assets/portal.js']) {
       const { headers } = await get(url)
       expect(headers['content-security-policy']).toContain("default-src 'none'; script-src 'self'; style-src 'self'")
       expect(headers['content-security-policy']).not.toContain('unsafe')
       expect(headers['x-content-type-options']).toBe('nosniff')
     }
-    const { body } = await get('/?unit=58')
-    expect(body).not.toMatch(/<style|\sstyle=|<script>|\son[a-z]+=|javascript:/)
-    expect(body).not.toMatch(/(?:src|href|action)="(?:https?:)?\/\//)
+    for (const url of ['/?unit=58', '/connect']) {
+      const { body } = await get(url)
+      expect(body).not.toMatch(/<style|\sstyle=|<script>|\son[a-z]+=|javascript:/)
+      expect(body).not.toMatch(/(?:src|href|action)="(?:https?:)?\/\//)
+    }
   })
 
   it('serves every file the page asks for, for good', async () => {
     const app = portal()
-    const { body } = await app.inject('/')
+    const body = (await app.inject('/')).body + (await app.inject('/connect')).body
     const files = [...body.matchAll(/(?:src|href)="(\/assets\/[^"]+)"/g)].map(match =>
       (match[1] ?? '').replaceAll('&#61;', '='),
     )
@@ -204,10 +262,14 @@ describe('the frame', () => {
   })
 
   it('has no id twice, and a label for every field', async () => {
-    const { body } = await get('/?from=2023-01-01&to=2023-02-01')
-    const ids = [...body.matchAll(/\sid="([^"]+)"/g)].map(match => match[1])
-    expect(ids.length).toBe(new Set(ids).size)
-    for (const [, id] of body.matchAll(/<(?:select|input) id="([^"]+)"/g)) expect(body).toContain(`<label for="${id}">`)
+    for (const url of ['/?from=2023-01-01&to=2023-02-01', '/connect']) {
+      const { body } = await get(url)
+      const ids = [...body.matchAll(/\sid="([^"]+)"/g)].map(match => match[1])
+      expect(ids.length).toBe(new Set(ids).size)
+      for (const [, id] of body.matchAll(/<(?:select|input) id="([^"]+)"/g))
+        expect(body).toContain(`<label for="${id}">`)
+      for (const [, id] of body.matchAll(/aria-labelledby="([^"]+)"/g)) expect(ids).toContain(id)
+    }
   })
 })
 

@@ -4,14 +4,18 @@
  * Promises: what it shows comes from ClickHouse's own views or the same flows, never counted here; a page whose figures
  * cannot be fetched says so (503) instead of showing some of them.
  */
+import { readFileSync } from 'node:fs'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { createHttp, problem } from '../common/http.ts'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
 import { parseRatesQuery, problemText, ratesBody } from './api.ts'
 import { ASSETS, hashOf } from './assets.ts'
+import type { ClickHouseAddress } from './connect.ts'
 import { type Figures, FiguresError } from './figures.ts'
+import type { Language } from './format.ts'
 import { SECURITY_HEADERS } from './headers.ts'
+import { connectPage } from './pages/connect.ts'
 import { liveFragment } from './pages/live.ts'
 import { errorPage, page } from './pages/shell.ts'
 import type { PageView } from './pages/view.ts'
@@ -20,13 +24,17 @@ import { WORDS } from './words.ts'
 
 export interface PortalDeps {
   figures: Figures
+  /** Where readers with tools of their own find ClickHouse. */
+  clickhouse: ClickHouseAddress
   log: Log
   metrics: Metrics
 }
 
 const HTML = 'text/html; charset=utf-8'
+/** As it is in the repository: generated from the database's own comments, and plain to read. */
+const SQL_GUIDE = readFileSync(new URL('../../docs/sql.md', import.meta.url), 'utf8')
 
-export function createPortal({ figures, log, metrics }: PortalDeps): FastifyInstance {
+export function createPortal({ figures, clickhouse, log, metrics }: PortalDeps): FastifyInstance {
   const app = createHttp({ log, metrics, ready: () => readiness(figures) })
 
   app.addHook('onSend', async (_, reply) => {
@@ -50,6 +58,11 @@ export function createPortal({ figures, log, metrics }: PortalDeps): FastifyInst
   })
 
   app.get('/', async (request, reply) => answerPage(request, reply, async () => page(await look(figures, request))))
+
+  app.get('/connect', async (request, reply) =>
+    answerPage(request, reply, async language => connectPage(language, clickhouse)),
+  )
+  app.get('/sql.md', (_, reply) => reply.type('text/plain; charset=utf-8').send(SQL_GUIDE))
 
   /** The live part alone. Says "not changed" to a page that already shows exactly this. */
   app.get('/live', async (request, reply) =>
@@ -101,13 +114,13 @@ async function look(figures: Figures, request: FastifyRequest): Promise<PageView
 async function answerPage(
   request: FastifyRequest,
   reply: FastifyReply,
-  render: () => Promise<string>,
+  render: (language: Language) => Promise<string>,
 ): Promise<FastifyReply> {
   const language = languageOf(request.query as Query, request.headers['accept-language'])
   const words = WORDS[language]
   reply.type(HTML).header('content-language', language).header('vary', 'accept-language')
   try {
-    return reply.send(await render())
+    return reply.send(await render(language))
   } catch (error) {
     if (error instanceof AddressError)
       return reply.code(error.statusCode).send(errorPage(language, words.error_address, error.message))

@@ -31,6 +31,8 @@ const SCRIPT = 'text/javascript; charset=utf-8'
 export const ASSETS = {
   style: load('portal.css', 'text/css; charset=utf-8', own('portal.css')),
   script: load('portal.js', SCRIPT, own('portal.js')),
+  /** Copy buttons of the page that tells how to connect. */
+  copy: load('copy.js', SCRIPT, own('copy.js')),
   icon: load('icon.svg', 'image/svg+xml', own('icon.svg')),
   htmx: load('htmx.js', SCRIPT, resolve('htmx.org/dist/htmx.min.js')),
   /** Lets the server answer "nothing changed" to a poll. */

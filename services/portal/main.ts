@@ -5,6 +5,7 @@ import { commonShape, port, readConfig } from '../common/config.ts'
 import { runService } from '../common/main.ts'
 import { createMetrics } from '../common/metrics.ts'
 import { createPortal } from './app.ts'
+import { addressOf } from './connect.ts'
 import { createFigures, PORTAL_REQUEST_MS_MAX, PORTAL_SETTINGS } from './figures.ts'
 
 /** The portal never speaks to Kafka, so it does not ask for it. */
@@ -17,7 +18,12 @@ await runService('portal', async log => {
     settings: PORTAL_SETTINGS,
     request_ms_max: PORTAL_REQUEST_MS_MAX,
   })
-  const http = createPortal({ figures: createFigures(client), log, metrics: createMetrics('portal') })
+  const http = createPortal({
+    figures: createFigures(client),
+    clickhouse: addressOf(config),
+    log,
+    metrics: createMetrics('portal'),
+  })
   http.addHook('onClose', () => client.close())
   return { http, host: config.BIND_ADDRESS, port: config.PORTAL_PORT, portVariable: 'PORTAL_PORT' }
 })

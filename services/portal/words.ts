@@ -154,6 +154,52 @@ const vi = {
     out_of_scope: 'Ngoài phạm vi được cấp',
   } satisfies Record<Reason, string>,
 
+  connect: {
+    link: 'Kết nối bằng công cụ khác',
+    title: 'Kết nối với số liệu',
+    tagline: 'Đúng những số liệu của trang này, mở trong công cụ bạn vẫn dùng và hỏi bằng SQL',
+    home: 'Trang đầu',
+    address: 'Địa chỉ',
+    address_text:
+      'Mọi công cụ dùng chung một địa chỉ: giao diện HTTP của ClickHouse. Người dùng `analyst` chỉ được đọc, nên không câu hỏi nào làm thay đổi được số liệu. Bấm vào một giá trị để chọn trọn giá trị đó.',
+    reference: 'Mọi bảng, mọi cột và các câu hỏi mẫu (tiếng Anh)',
+    local_note:
+      'Địa chỉ này chỉ dùng được trên chính máy đang chạy motcua. Muốn kết nối từ máy khác, xin hỏi người vận hành.',
+    password_note: 'Máy chủ này yêu cầu mật khẩu. Xin mật khẩu, và tên người dùng nếu khác, ở người vận hành.',
+    labels: {
+      host: 'Máy chủ',
+      port: 'Cổng',
+      ssl: 'SSL (HTTPS)',
+      database: 'Cơ sở dữ liệu',
+      user: 'Người dùng',
+      password: 'Mật khẩu',
+    },
+    on: 'bật',
+    off: 'tắt',
+    no_password: 'để trống',
+    your_password: 'mật khẩu của bạn',
+    copy: 'Sao chép',
+    copied: 'Đã sao chép',
+    tools_title: 'Công cụ',
+    question_note:
+      'Câu hỏi mẫu: cả hai tỷ lệ của từng tỉnh, thành phố trong một năm, kèm số hồ sơ. Tỷ lệ là phân số từ 0 đến 1.',
+    tools: {
+      dbeaver:
+        'Vào Database → New Database Connection, chọn ClickHouse và điền các ô này; Use SSL nằm ở thẻ SSL. DBeaver tự tải trình điều khiển. Sau đó mở SQL Editor và dán câu hỏi.',
+      metabase:
+        'Vào Admin settings → Databases → Add a database, chọn ClickHouse. Từ bản 54 Metabase có sẵn trình điều khiển; bản cũ hơn cần tệp `metabase-clickhouse-driver` trong thư mục `plugins`. Sau đó chọn New → SQL query và dán câu hỏi.',
+      grafana:
+        'Cài plugin ClickHouse (`grafana-clickhouse-datasource`), rồi vào Connections → Add new data source. Chọn giao thức HTTP; Native cần một cổng khác. Trong bảng điều khiển, chọn SQL Editor, dạng Table, và dán câu hỏi.',
+      superset:
+        'Cài `clickhouse-connect` vào môi trường Python của Superset và khởi động lại. Vào Settings → Database Connections → + Database, chọn ClickHouse Connect và điền các ô, hoặc dùng địa chỉ SQLAlchemy. Sau đó mở SQL Lab và dán câu hỏi.',
+      excel:
+        'Vào Dữ liệu → Từ Web (Data → From Web), dán địa chỉ này rồi chọn Load; Refresh lấy số liệu mới. Khi Excel hỏi cách đăng nhập: chọn Anonymous nếu không có mật khẩu, có thì chọn Basic với người dùng `analyst`. Kết quả là CSV mã UTF-8; `\\N` nghĩa là không có gì để chia.',
+      python: 'Cài bằng `pip install clickhouse-connect`. Với pandas, `client.query_df(…)` trả về ngay một DataFrame.',
+      r: 'Cài bằng `install.packages("httr2")`. Không cần trình điều khiển: câu hỏi đi qua HTTP, câu trả lời là CSV.',
+      java: 'Trình điều khiển là `com.clickhouse:clickhouse-jdbc` trên Maven Central; phiên bản đã kiểm thử ghi trong `test/clients/pom.xml`. Cần Java 17. Chạy bằng `java -cp "jars/*" Rates.java`.',
+      curl: 'Câu hỏi là phần thân của yêu cầu. FORMAT quyết định dạng trả về: CSVWithNames, JSON, Parquet (thêm `-o rates.parquet`) hay XML.',
+    },
+  },
   api: 'API số liệu (JSON)',
   footer: 'motcua · tỷ lệ được cộng từ sổ cái hồ sơ, không phải trung bình của các tỷ lệ.',
   error_unavailable: 'Tạm thời chưa lấy được số liệu',
@@ -323,6 +369,54 @@ const en: Words = {
     out_of_scope: 'Outside the sender’s scope',
   },
 
+  connect: {
+    link: 'Connect other tools',
+    title: 'Connect to the figures',
+    tagline: 'The very figures of this site, in the tools you already use, asked in SQL',
+    home: 'First page',
+    address: 'Address',
+    address_text:
+      'Every tool uses the same address: ClickHouse’s HTTP interface. The user `analyst` only reads, so that no question can change a figure. Click a value to select all of it.',
+    reference: 'Every table, every column, with example questions',
+    local_note:
+      'This address works on the machine that runs motcua, and only there. To connect from another one, ask whoever runs it.',
+    password_note:
+      'This server asks for a password. Whoever runs it gives you yours, and a user name if it is another.',
+    labels: {
+      host: 'Host',
+      port: 'Port',
+      ssl: 'SSL, HTTPS',
+      database: 'Database',
+      user: 'User',
+      password: 'Password',
+    },
+    on: 'on',
+    off: 'off',
+    no_password: 'leave empty',
+    your_password: 'your password',
+    copy: 'Copy',
+    copied: 'Copied',
+    tools_title: 'Tools',
+    question_note:
+      'The example question: both rates of every province over a year, with the dossiers behind them. Rates are fractions from 0 to 1.',
+    tools: {
+      dbeaver:
+        'Database → New Database Connection, choose ClickHouse and fill in these fields; Use SSL is on the tab SSL. DBeaver fetches the driver itself. Then open an SQL editor and paste the question.',
+      metabase:
+        'Admin settings → Databases → Add a database, choose ClickHouse. Metabase 54 and later bring the driver along; earlier ones need `metabase-clickhouse-driver` in their folder `plugins`. Then New → SQL query, and paste the question.',
+      grafana:
+        'Install the plugin ClickHouse (`grafana-clickhouse-datasource`), then Connections → Add new data source. Choose the protocol HTTP; Native needs another port. In a panel choose SQL Editor, type Table, and paste the question.',
+      superset:
+        'Install `clickhouse-connect` into Superset’s Python and restart it. Settings → Database Connections → + Database, choose ClickHouse Connect and fill in these fields, or give the SQLAlchemy address. Then open SQL Lab and paste the question.',
+      excel:
+        'Data → From Web, paste this address, then Load; Refresh fetches new figures. When Excel asks how to sign in, choose Anonymous where there is no password, else Basic with the user `analyst`. The answer is CSV in UTF-8; `\\N` means that there was nothing to divide by.',
+      python:
+        'Install it with `pip install clickhouse-connect`. With pandas, `client.query_df(…)` gives a DataFrame at once.',
+      r: 'Install httr2 with `install.packages("httr2")`. No driver is needed: the question goes over HTTP, the answer is CSV.',
+      java: 'The driver is `com.clickhouse:clickhouse-jdbc` on Maven Central; `test/clients/pom.xml` names the version that is tested. Needs Java 17. Run it with `java -cp "jars/*" Rates.java`.',
+      curl: 'The question is the body of the request. FORMAT decides what comes back: CSVWithNames, JSON, Parquet (add `-o rates.parquet`) or XML.',
+    },
+  },
   api: 'Figures as JSON',
   footer: 'motcua · rates are sums from a ledger of dossiers, never averages of rates.',
   error_unavailable: 'The figures cannot be fetched right now',

@@ -1,7 +1,10 @@
 /**
- * The ClickHouse JDBC driver, unmodified: java -cp JARS Jdbc.java ADDRESS DATABASE. Prints what each step found, a line of
- * `name<TAB>value`; the expected values stand in clients.test.ts. Answers travel in LZ4 blocks, the driver's default.
+ * The ClickHouse JDBC driver, unmodified: java -cp JARS Jdbc.java ADDRESS DATABASE GUIDE. Prints what each step found, a line
+ * of `name<TAB>value`; the expected values stand in clients.test.ts. Answers travel in LZ4 blocks, the driver's default.
+ * GUIDE is docs/sql.md: every example in it is asked of the database motcua.
  */
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.sql.Connection;
 import java.sql.Date;
 import java.sql.DriverManager;
@@ -15,6 +18,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Properties;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
 
 public class Jdbc {
   interface Step {
@@ -69,6 +74,23 @@ public class Jdbc {
     return rows + " " + sum;
   }
 
+  static final Pattern EXAMPLE = Pattern.compile("^```sql\\n(.*?)\\n```$", Pattern.MULTILINE | Pattern.DOTALL);
+
+  /** Asks every example and reads all of its rows; tells how many there are, and the text of those that fail. */
+  static void askExamples(Connection connection, String guide) {
+    List<String> failed = new ArrayList<>();
+    List<String> examples = EXAMPLE.matcher(guide).results().map((MatchResult match) -> match.group(1)).toList();
+    for (String example : examples) {
+      try {
+        all(connection, example);
+      } catch (SQLException error) {
+        failed.add(example + " " + error.getMessage());
+      }
+    }
+    tell("examples", examples::size);
+    tell("failed examples", () -> failed);
+  }
+
   static void insert(Connection connection, String table) throws SQLException {
     try (PreparedStatement insert = connection.prepareStatement("INSERT INTO " + table + " (a, s, d) VALUES (?, ?, ?)")) {
       for (int i = 0; i < 1000; i++) {
@@ -113,6 +135,9 @@ public class Jdbc {
     try (Connection packed = connect(address, database, "default", "decompress", "true")) {
       insert(packed, "java_rows");
       tell("inserted in blocks", () -> all(packed, "SELECT count(), uniqExact(s) FROM java_rows"));
+    }
+    try (Connection connection = connect(address, "motcua", "analyst")) {
+      askExamples(connection, Files.readString(Path.of(arguments[2])));
     }
     try (Connection connection = connect(address, database, "analyst")) {
       tell("tables", () -> column(connection.getMetaData().getTables(null, database, "java%", null), "TABLE_NAME"));

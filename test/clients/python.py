@@ -1,10 +1,12 @@
 """
-clickhouse-connect, unmodified: python.py ADDRESS DATABASE. Prints what each step found, a line of JSON with its name; the
-expected values stand in clients.test.ts.
+clickhouse-connect, unmodified: python.py ADDRESS DATABASE GUIDE. Prints what each step found, a line of JSON with its name; the
+expected values stand in clients.test.ts. GUIDE is docs/sql.md: every example in it is asked of the database motcua.
 """
 import json
 import logging
+import re
 import sys
+from pathlib import Path
 from urllib.parse import urlparse
 
 import clickhouse_connect
@@ -15,9 +17,8 @@ logging.disable(logging.CRITICAL)
 
 
 def connect(user, **options):
-    return clickhouse_connect.get_client(
-        host=address.hostname, port=address.port, username=user, database=database, **options
-    )
+    where = {"host": address.hostname, "port": address.port, "username": user, "database": database}
+    return clickhouse_connect.get_client(**where | options)
 
 
 def tell(name, value):
@@ -63,6 +64,17 @@ def read_all(query):
 tell("error", fails(lambda: analyst.query("SELECT nope")))
 tell("refused", fails(lambda: analyst.insert(table, [[1, "x", None]], column_names=["a", "s", "d"])))
 tell("broken off", fails(lambda: read_all("SELECT throwIf(number = 900000), number FROM numbers(1000000)")))
+
+motcua = connect("analyst", database="motcua")
+asked, failed = 0, []
+for example in re.findall(r"^```sql\n(.*?)\n```$", Path(sys.argv[3]).read_text(encoding="utf-8"), re.M | re.S):
+    asked += 1
+    try:
+        motcua.query(example)
+    except Exception as error:
+        failed.append(f"{example}\n{error}")
+tell("examples", asked)
+tell("failed examples", failed)
 
 count = total = 0
 with analyst.query_row_block_stream("SELECT number, toString(number) AS s FROM numbers(1000000)") as stream:

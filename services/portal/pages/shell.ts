@@ -1,6 +1,6 @@
 /** The frame of every page: head, title, language, choice of period, foot. Works without JavaScript. */
 import { html } from 'ghtml'
-import { ASSETS, hashOf } from '../assets.ts'
+import { ASSETS, type Asset, hashOf } from '../assets.ts'
 import { LANGUAGES, type Language } from '../format.ts'
 import { type Calendar, choicesOf, type Period, periodName, WHOLE } from '../period.ts'
 import { hiddenFields, hrefOf, type PageState } from '../state.ts'
@@ -29,15 +29,21 @@ export function page(view: PageView): Html {
   <div id="live" hx-get="${hrefOf(state, {}, '/live')}" hx-trigger="every ${LIVE_S}s, refresh" hx-swap="innerMorph" hx-ptag="${hashOf(live)}">
   !${live}
   </div>`
-  const languages = LANGUAGES.map(
-    language =>
-      html`<li><a href="${hrefOf(state, { language })}" lang="${language}" hreflang="${language}" aria-current="${language === state.language ? 'true' : 'false'}">${LANGUAGE_NAMES[language]}</a></li>`,
-  )
   return document(state.language, title, body, {
-    languages: html`<nav class="languages" aria-label="${words.language_label}"><ul>!${languages}</ul></nav>`,
+    languages: languageList(state.language, language => hrefOf(state, { language })),
     home: hrefOf(state, { unit: undefined }),
-    scripts: true,
+    live: true,
+    scripts: [ASSETS.htmx, ASSETS.ptag, ASSETS.script],
   })
+}
+
+/** The same page in each language. */
+export function languageList(current: Language, href: (language: Language) => string): Html {
+  const items = LANGUAGES.map(
+    language =>
+      html`<li><a href="${href(language)}" lang="${language}" hreflang="${language}" aria-current="${language === current ? 'true' : 'false'}">${LANGUAGE_NAMES[language]}</a></li>`,
+  )
+  return html`<nav class="languages" aria-label="${WORDS[current].language_label}"><ul>!${items}</ul></nav>`
 }
 
 /** A page that says what is wrong, and leads home. */
@@ -47,21 +53,20 @@ export function errorPage(language: Language, title: string, text: string): Html
     language,
     title,
     html`<div class="head">!${titleBlock(words)}</div><div class="error"><h2>${title}</h2><p>${text}</p><p><a href="/?lang=${language}">${words.error_home}</a></p></div>`,
-    { languages: '', home: `/?lang=${language}`, scripts: false },
+    { languages: '', home: `/?lang=${language}`, live: false, scripts: [] },
   )
 }
 
-function document(
+/** `live`: the page keeps itself up to date, and can be paused. */
+export function document(
   language: Language,
   title: string,
   body: Html,
-  parts: { languages: Html; home: string; scripts: boolean },
+  parts: { languages: Html; home: string; live: boolean; scripts: Asset[] },
 ): Html {
   const words = WORDS[language]
-  const scripts = parts.scripts
-    ? html`<script src="${ASSETS.htmx.href}" defer></script><script src="${ASSETS.ptag.href}" defer></script><script src="${ASSETS.script.href}" defer></script>`
-    : ''
-  const pause = parts.scripts
+  const scripts = parts.scripts.map(({ href }) => html`<script src="${href}" defer></script>`)
+  const pause = parts.live
     ? html`<button type="button" id="pause" hidden data-pause="${words.pause}" data-resume="${words.resume}">${words.pause}</button>`
     : ''
   return html`<!doctype html>
@@ -85,7 +90,7 @@ function document(
 <main id="content" class="frame" tabindex="-1">
 !${body}
 </main>
-<footer class="frame"><div><p>${words.footer}</p><p><a href="/api/rates?tier=province&amp;from=2023-01-01&amp;to=2023-12-31">${words.api}</a></p></div></footer>
+<footer class="frame"><div><p>${words.footer}</p><p><a href="/connect?lang=${language}">${words.connect.link}</a> · <a href="/api/rates?tier=province&amp;from=2023-01-01&amp;to=2023-12-31">${words.api}</a></p></div></footer>
 </body>
 </html>
 `
