@@ -1,9 +1,12 @@
 /**
- * What must hold once everything is committed: every rate as the oracle has it (with the projections and without), every
+ * What must hold once everything is committed: every rate as the oracle has it (with the projections and without), the audit
+ * clean, every
  * accepted event in the log and nothing else, the ledger in balance, and each refused record among the dead letters with its
  * reason and its bytes, and nothing good among them.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { audit } from '../../pipelines/audit/audit.ts'
+import { directoryRegistry } from '../../schemas/registry.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
 import { countedFacts, type RateRow, ratesOf, type Tier } from '../oracle/oracle.ts'
 import type { Stack } from './stack.ts'
@@ -63,9 +66,10 @@ export async function verify(stack: Stack, workload: Workload, begin: Ends, sent
   const rates = [...(await rateDifferences(stack, workload, 1)), ...(await rateDifferences(stack, workload, 0))]
   const log = await logDifferences(stack, workload)
   const balance = await balanceDifferences(stack, workload)
+  const audited = await auditDifferences(stack)
   const letters = await deadLetterDifferences(stack, workload, begin)
   return {
-    differences: [...rates, ...log.differences, ...balance, ...letters.differences],
+    differences: [...rates, ...log.differences, ...balance, ...audited, ...letters.differences],
     rates_different: rates.length,
     events_lost: log.lost,
     duplicates: log.duplicates,
@@ -137,6 +141,20 @@ async function balanceDifferences(stack: Stack, workload: Workload): Promise<str
       )
   }
   return differences
+}
+
+/** What `npm run audit` would say of log, ledger and roll-ups. The topic holds other cells' records too: it is left to the above. */
+async function auditDifferences(stack: Stack): Promise<string[]> {
+  const report = await audit(
+    { clickhouse: stack.clickhouse, kafka: stack.kafka, registry: directoryRegistry() },
+    { topic: false },
+  )
+  return [
+    ...report.differences.map(({ dossier_id, kind }) => `the audit finds dossier ${dossier_id}: ${kind}`),
+    ...report.sums.map(
+      ({ rollup, unit_code, day }) => `the audit finds the roll-up ${rollup} of ${unit_code} on ${day}`,
+    ),
+  ]
 }
 
 interface Read {
