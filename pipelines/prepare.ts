@@ -3,9 +3,9 @@ import type { ClickHouseConfig } from '../services/common/clickhouse.ts'
 import { createClickHouse, DATABASE } from '../services/common/clickhouse.ts'
 import { loadCatalogue } from './catalogue/load.ts'
 import { loadIndicators } from './indicators/views.ts'
-import { loadReference } from './load.ts'
 import { loadCalendar } from './load-calendar.ts'
 import { migrate } from './migrate.ts'
+import { loadUnits } from './units/load.ts'
 
 /** Idempotent. Returns what it did: names of migrations applied and of tables loaded. */
 export async function prepareDatabase(
@@ -22,7 +22,7 @@ export async function prepareDatabase(
   try {
     const migrations = await migrate(clickhouse)
     const loaded: string[] = []
-    for (const load of [loadReference, loadCalendar, loadCatalogue]) loaded.push(...(await load(clickhouse)))
+    for (const load of [loadUnits, loadCalendar, loadCatalogue]) loaded.push(...(await load(clickhouse)))
     await loadIndicators(clickhouse)
     return { migrations, loaded }
   } finally {

@@ -29,7 +29,7 @@ test('a migration that was changed after it was applied is refused, and so is a 
   const [first, ...others] = readMigrations()
   await expect(
     migrate(clickhouse, [{ ...(first as never as object), checksum: 'other' } as never, ...others]),
-  ).rejects.toThrow(/0000_reference_loads.up.sql was changed after it was applied/)
+  ).rejects.toThrow(/0000_list_loads.up.sql was changed after it was applied/)
   await expect(migrate(clickhouse, others)).rejects.toThrow(MigrationError)
 })
 
@@ -107,7 +107,7 @@ test('the analyst reads, and only reads', async () => {
   const analyst = clickhouseOfTests('analyst', DATABASE)
   expect(await rowsOf(analyst, 'SELECT 1 AS one')).toEqual([{ one: 1 }])
   await expect(analyst.command({ query: 'TRUNCATE TABLE dossier_events' })).rejects.toThrow()
-  await expect(analyst.command({ query: 'INSERT INTO reference_loads (checksum) VALUES (1)' })).rejects.toThrow()
+  await expect(analyst.command({ query: 'INSERT INTO list_loads (checksum) VALUES (1)' })).rejects.toThrow()
 })
 
 test("the catalogue's sector goes before the one the event carries", async () => {

@@ -5,7 +5,7 @@ import { existsSync, statSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ClickHouseClient } from '@clickhouse/client'
-import { exchange } from '../load.ts'
+import { lastLoad, loadTables } from '../list-loads.ts'
 import { type Problem, refuse } from '../problems.ts'
 import { pathOf, plain, readReference, readRows } from '../reference.ts'
 import { checkAgencies } from './agencies.ts'
@@ -13,7 +13,7 @@ import { type Change, changedPairs, changesOf, type Moves, movesOf, periodsOfBot
 import { checkUnits } from './check.ts'
 import { ledgerCounts } from './ledger.ts'
 import { createLists } from './lists.ts'
-import { lastLoad, storedLists } from './stored.ts'
+import { storedLists } from './stored.ts'
 import { type UnitLists, unitTables } from './tables.ts'
 
 export interface NewLists {
@@ -111,9 +111,14 @@ export async function load(
 ): Promise<string[]> {
   refuse([...problems, ...unknownCodes(report.moves)])
   const own = units_file === fileURLToPath(pathOf('administrative_units'))
-  return exchange(clickhouse, unitTables(lists, readReference('agencies')), {
-    // Nothing loaded yet: the next `npm run migrate` loads the rest.
-    checksum: (await lastLoad(clickhouse))?.checksum ?? '',
-    units_source: own ? '' : units_file,
-  })
+  return loadTables(
+    clickhouse,
+    'units',
+    { ...unitTables(lists, readReference('agencies')) },
+    {
+      // Nothing loaded yet: the next `npm run migrate` loads the rest.
+      checksum: (await lastLoad(clickhouse, 'units'))?.checksum ?? '',
+      source: own ? '' : units_file,
+    },
+  )
 }

@@ -19,17 +19,3 @@ export async function storedLists(clickhouse: ClickHouseClient): Promise<UnitLis
   ])
   return { units, successors }
 }
-
-/**
- * Where the lists were loaded from, and the checksum of the project's own files at that time; undefined: nothing is
- * loaded.
- */
-export async function lastLoad(
-  clickhouse: ClickHouseClient,
-): Promise<{ checksum: string; units_source: string } | undefined> {
-  const rows = await rowsOf<{ checksum: string; units_source: string }>(
-    clickhouse,
-    'SELECT checksum, units_source FROM reference_loads ORDER BY loaded_at DESC LIMIT 1',
-  )
-  return rows[0]
-}
