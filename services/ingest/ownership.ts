@@ -50,15 +50,17 @@ export function createOwnership({ clickhouse, topic, process, log, now = Date.no
     })
   }
 
-  async function insertsUnderWay(partitions: number[]): Promise<{ query_id: string; comment: string }[]> {
-    const running = await rowsOf<{ query_id: string; comment: string }>(
+  async function insertsUnderWay(partitions: number[]): Promise<string[]> {
+    const running = await rowsOf<{ comment: string }>(
       clickhouse,
-      "SELECT query_id, Settings['log_comment'] AS comment FROM system.processes WHERE Settings['log_comment'] LIKE 'motcua-ingest %'",
+      "SELECT DISTINCT Settings['log_comment'] AS comment FROM system.processes WHERE Settings['log_comment'] LIKE 'motcua-ingest %'",
     )
-    return running.filter(({ comment }) => {
-      const insert = readInsertComment(comment)
-      return insert?.topic === topic && insert.partitions.some(partition => partitions.includes(partition))
-    })
+    return running
+      .map(({ comment }) => comment)
+      .filter(comment => {
+        const insert = readInsertComment(comment)
+        return insert?.topic === topic && insert.partitions.some(partition => partitions.includes(partition))
+      })
   }
 
   async function endInserts(partitions: number[]): Promise<void> {
@@ -68,14 +70,13 @@ export function createOwnership({ clickhouse, topic, process, log, now = Date.no
       running.length > 0;
       running = await insertsUnderWay(partitions)
     ) {
-      const inserts = running.map(insert => insert.comment)
-      if (now() > end_ms) throw new Error(`inserts of an earlier owner do not end: ${inserts.join('; ')}`)
-      log.warn({ inserts }, 'earlier inserts of these partitions are still under way; they are ended')
+      if (now() > end_ms) throw new Error(`inserts of an earlier owner do not end: ${running.join('; ')}`)
+      log.warn({ inserts: running }, 'earlier inserts of these partitions are still under way; they are ended')
       // SYNC never returns on the local engine; asked again each round, because a query may not yet have been cancellable.
-      for (const { query_id } of running)
+      for (const comment of running)
         await clickhouse.command({
-          query: 'KILL QUERY WHERE query_id = {query_id:String} ASYNC',
-          query_params: { query_id },
+          query: "KILL QUERY WHERE Settings['log_comment'] = {comment:String} ASYNC",
+          query_params: { comment },
         })
       await sleep(POLL_MS)
     }

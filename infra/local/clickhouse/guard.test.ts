@@ -166,6 +166,10 @@ describe('KILL QUERY', () => {
       "KILL QUERY WHERE unhex(Settings['send_logs_source_regexp']) = 'query_id'",
     ],
     ["KILL QUERY WHERE user = 'x' /* SYNC */ SYNC", "KILL QUERY WHERE user = 'x' /* SYNC */ ASYNC"],
+    [
+      'KILL QUERY WHERE query_id = {query_id:String}',
+      "KILL QUERY WHERE unhex(Settings['send_logs_source_regexp']) = {query_id:String}",
+    ],
     ["KILL QUERY WHERE `query_id` IN ('a')", "KILL QUERY WHERE unhex(Settings['send_logs_source_regexp']) IN ('a')"],
   ])('%s', (sql, text) => {
     expect(killText(parseStatement(sql))).toBe(text)

@@ -22,7 +22,9 @@ export function killText({ sql, tokens }: Statement): string {
   const begin = tokens[0]?.start ?? 0
   let text = ''
   let at = begin
-  for (const token of tokens) {
+  for (const [place, token] of tokens.entries()) {
+    // The name of a parameter, {query_id:String}, is no column.
+    if (isPunct(tokens[place - 1], '{')) continue
     const [old, now] = [token.value, replacement(token)]
     if (now === old) continue
     text += sql.slice(at - begin, token.start - begin) + now
