@@ -101,6 +101,16 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
   }
 }
 
+/** The same for ClickHouse alone. */
+export async function startClickHouseAlone(options: RuntimeOptions): Promise<Pick<Runtime, 'clickhouse' | 'stop'>> {
+  const { clickhouse: given, runtime } = readConfig(options.env)
+  const docker = runtime !== 'local' && !given ? await dockerAnswers(options.env) : false
+  await requireParts({ kafka: false, clickhouse: !given }, runtime, docker, options.env)
+  if (!given) await preparePort('ClickHouse', options)
+  const clickhouse = given ? await checkClickHouse(given) : await startClickHouse(options, docker)
+  return { clickhouse: clickhouse.address, stop: async () => void (await clickhouse.stop()) }
+}
+
 async function checkKafka(address: KafkaAddress): Promise<Part<RuntimeKafka>> {
   if (!(await kafkaAnswers(address)))
     throw new RuntimeMissingError(

@@ -1,6 +1,7 @@
 /**
  * `npm test`: everything, on real parts, ending with the plain line `N passed, N failed`. Two runs side by side, because much of
- * both is waiting: tests on the common broker and engine; unit tests and tests that start and kill processes of their own. `--long` adds
+ * both is waiting: tests on the common broker, engine and services; and the rest,
+ * those among them that start and kill processes of their own. `--long` adds
  * the whole fault matrix, and gives the property tests ten minutes. With other arguments it is one run, and they go to vitest.
  */
 import { spawn } from 'node:child_process'
@@ -55,7 +56,7 @@ async function everything(): Promise<number> {
     for (const file of files) writeFileSync(file, JSON.stringify({ passed: 0, failed: 1, skipped: 0 } satisfies Counts))
     const [common, own] = await Promise.all([
       run(projects('real'), { counts: files[0] }),
-      run(projects('unit', 'own', ...(long ? ['long'] : [])), { counts: files[1], keep: true }),
+      run(projects('unit', 'figures', 'own', ...(long ? ['long'] : [])), { counts: files[1], keep: true }),
     ])
     process.stdout.write(own.output)
     const counts = files.map(file => JSON.parse(readFileSync(file, 'utf8')) as Counts)

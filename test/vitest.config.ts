@@ -6,12 +6,17 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 /** These start and kill processes of their own, and mostly wait for them: beside the others, one after the other. */
 const OWN_PROCESSES = ['chaos', 'runtime-kafka', 'clickhouse-local'].map(name => `test/${name}.test.ts`)
 
+/** These need a ClickHouse and a database of their own, and nothing else. */
+const FIGURES = 'as-known calendar catalogue data-quality exactness fence indicators periods schema stocks units'
+  .split(' ')
+  .map(name => `test/${name}.test.ts`)
+
 const oneByOne = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 180_000 }
 /** One broker and one engine for all: files run one after the other, so that each sees its own figures move. */
 const onRealParts = { globalSetup: ['test/global-setup.ts'], ...oneByOne }
 
-/** Unit tests stand beside the code and need nothing; `test/` runs on the real broker and the real engine (`real`), or on
- * processes of its own (`own`); `test/long/` only when asked (--long). */
+/** Unit tests stand beside the code and need nothing; `test/` runs on the real broker and the real engine (`real`), on a
+ * ClickHouse alone (`figures`), or on processes of its own (`own`); `test/long/` only when asked (--long). */
 export default defineConfig({
   root,
   test: {
@@ -33,7 +38,11 @@ export default defineConfig({
       },
       {
         root,
-        test: { name: 'real', include: ['test/*.test.ts'], exclude: OWN_PROCESSES, ...onRealParts },
+        test: { name: 'real', include: ['test/*.test.ts'], exclude: [...OWN_PROCESSES, ...FIGURES], ...onRealParts },
+      },
+      {
+        root,
+        test: { name: 'figures', include: FIGURES, globalSetup: ['test/clickhouse-setup.ts'], ...oneByOne },
       },
       {
         root,
@@ -41,7 +50,12 @@ export default defineConfig({
       },
       {
         root,
-        test: { name: 'long', include: ['test/long/*.test.ts'], ...oneByOne },
+        test: {
+          name: 'long',
+          include: ['test/long/*.test.ts'],
+          globalSetup: ['test/clickhouse-setup.ts'],
+          ...oneByOne,
+        },
       },
     ],
   },

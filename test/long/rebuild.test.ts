@@ -10,18 +10,18 @@ import { fileURLToPath } from 'node:url'
 import type { ClickHouseClient } from '@clickhouse/client'
 import fc from 'fast-check'
 import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
-import { prepareDatabase } from '../pipelines/prepare.ts'
-import { type RebuildOptions, rebuild } from '../pipelines/rebuild/rebuild.ts'
-import type { DossierEvent } from '../schemas/dossier-event/event.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
-import { createLease } from '../services/common/leases.ts'
-import type { GoodRow } from '../services/ingest/classify.ts'
-import { STORED_COLUMNS } from '../services/ingest/container.ts'
-import { createInsert, INSERT_SETTINGS, isPassing } from '../services/ingest/insert.ts'
-import { createPaused } from '../services/ingest/pause.ts'
-import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
-import { type Scenario, scenario } from './oracle/generators.ts'
-import { ratesBetween } from './oracle/oracle.ts'
+import { prepareDatabase } from '../../pipelines/prepare.ts'
+import { type RebuildOptions, rebuild } from '../../pipelines/rebuild/rebuild.ts'
+import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
+import { rowsOf } from '../../services/common/clickhouse.ts'
+import { createLease } from '../../services/common/leases.ts'
+import type { GoodRow } from '../../services/ingest/classify.ts'
+import { STORED_COLUMNS } from '../../services/ingest/container.ts'
+import { createInsert, INSERT_SETTINGS, isPassing } from '../../services/ingest/insert.ts'
+import { createPaused } from '../../services/ingest/pause.ts'
+import { clickhouseOfTests, eventJson, eventOf } from '../events.ts'
+import { type Scenario, scenario } from '../oracle/generators.ts'
+import { ratesBetween } from '../oracle/oracle.ts'
 
 const DATABASE = 'motcua_rebuild'
 /** No history is begun after this long. */
@@ -264,8 +264,8 @@ test('killed in the middle of a slice, the next one goes on once the lease is ov
   const child = spawn(process.execPath, [
     '--input-type=module-typescript',
     '--eval',
-    `import { createClickHouse } from ${JSON.stringify(fileURLToPath(new URL('../services/common/clickhouse.ts', import.meta.url)))}
-     import { rebuild } from ${JSON.stringify(fileURLToPath(new URL('../pipelines/rebuild/rebuild.ts', import.meta.url)))}
+    `import { createClickHouse } from ${JSON.stringify(fileURLToPath(new URL('../../services/common/clickhouse.ts', import.meta.url)))}
+     import { rebuild } from ${JSON.stringify(fileURLToPath(new URL('../../pipelines/rebuild/rebuild.ts', import.meta.url)))}
      await rebuild(createClickHouse(${JSON.stringify(config)}, 'default', { database: '${DATABASE}' }), {
        events_per_slice: 12, lease_ms: 4000, onProgress: ({ slices_done }) => console.log(slices_done),
      })`,

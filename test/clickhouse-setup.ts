@@ -1,0 +1,28 @@
+/** One ClickHouse for tests that make a database of their own and need nothing else. CLICKHOUSE_URL puts them on another. */
+import { mkdtempSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestProject } from 'vitest/node'
+import { freePort } from '../infra/ports.ts'
+import { startClickHouseAlone } from '../infra/runtime.ts'
+
+const HOST = '127.0.0.1'
+
+export default async function setup(project: TestProject): Promise<() => Promise<void>> {
+  const home = mkdtempSync(join(tmpdir(), 'motcua-test-clickhouse-'))
+  const { clickhouse, stop } = await startClickHouseAlone({
+    home,
+    host: HOST,
+    kafkaPort: 0,
+    clickhousePort: await freePort(HOST),
+    env: { ...process.env, MOTCUA_HOME: home },
+    log: () => undefined,
+    onExit: exit => console.error(`${exit.name} ended during the tests`),
+  })
+  project.provide('clickhouseUrl', clickhouse.url)
+  return async () => {
+    await stop()
+    await rm(home, { recursive: true, force: true })
+  }
+}
