@@ -41,6 +41,23 @@ test('both samples are exact, marked as samples, and replayed once; plain counti
   )
   expect(plain?.received).toBeGreaterThan(1_200 * 1.05)
 
+  // What was pending on a past day: from roll-ups, and from each dossier as its events tell it.
+  for (const day of ['2023-03-31', '2023-06-30', '2026-05-01']) {
+    const [stock] = await rowsOf<{ pending: number }>(
+      clickhouse,
+      "SELECT sum(pending) AS pending FROM stock_flows WHERE source = 'sample' AND day <= {day:Date}",
+      { day },
+    )
+    const [told] = await rowsOf<{ pending: number }>(
+      clickhouse,
+      `SELECT countIf(counted AND toDate(received_at, 'Asia/Ho_Chi_Minh') <= {day:Date} AND (settled_at IS NULL OR toDate(settled_at, 'Asia/Ho_Chi_Minh') > {day:Date})) AS pending
+       FROM dossiers WHERE source = 'sample'`,
+      { day },
+    )
+    expect(stock?.pending).toBe(told?.pending)
+    expect(stock?.pending).toBeGreaterThan(0)
+  }
+
   const second = await replaySamples({ config, home, log, dossiers: 600 })
   expect(second).toMatchObject({ exact: true, sent: 0 })
 })
