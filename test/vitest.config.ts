@@ -7,7 +7,7 @@ const root = fileURLToPath(new URL('..', import.meta.url))
 const OWN_PROCESSES = ['chaos', 'runtime-kafka', 'clickhouse-local'].map(name => `test/${name}.test.ts`)
 
 /** These need a ClickHouse and a database of their own, and nothing else. */
-const FIGURES = 'as-known calendar data-quality exactness fence indicators periods schema stocks'
+const FIGURES = 'as-known calendar data-quality exactness fence indicators periods perturbation schema stocks'
   .split(' ')
   .map(name => `test/${name}.test.ts`)
 
