@@ -12,10 +12,9 @@ WITH
     (SELECT min(day) FROM working_days) AS first_day,
     (SELECT max(day) FROM working_days) AS last_day,
     (SELECT groupArray(number) FROM (SELECT number FROM working_days ORDER BY day)) AS numbers,
-    -- The 0 stands outside of the subqueries, which are empty while ClickHouse only analyses the query: roundDown refuses that.
-    arrayConcat([toUInt16(0)], (SELECT groupUniqArray(toUInt16(from_day)) FROM unit_on_day WHERE from_day != toDate(0))) AS unit_days,
+    -- The 0 stands outside of the subquery, which is empty while ClickHouse only analyses the query: roundDown refuses that.
     arrayConcat([toUInt16(0)], (SELECT groupUniqArray(toUInt16(begins)) FROM (SELECT arrayJoin([valid_from, if(valid_to = toDate(65535), toDate(0), valid_to + 1)]) AS begins FROM procedures) WHERE begins != toDate(0))) AS version_days
-SELECT unit_code, toDate(roundDown(toUInt16(settled_on), unit_days)) AS unit_day, procedure_code, toDate(roundDown(toUInt16(received_on), version_days)) AS version_day, source, sign,
+SELECT unit_code, {{unit_day settled_on}} AS unit_day, procedure_code, toDate(roundDown(toUInt16(received_on), version_days)) AS version_day, source, sign,
     multiIf(compared_on < received_on, 'implausible', received_on < first_day OR compared_on > last_day, 'uncovered', 'known') AS state,
     if(state = 'known', toInt32(numbers[toUInt16(compared_on) - toUInt16(first_day) + 1]) - toInt32(numbers[toUInt16(received_on) - toUInt16(first_day) + 1]), 0) AS days
 FROM dossier_postings

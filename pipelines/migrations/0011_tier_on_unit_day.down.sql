@@ -1,0 +1,1 @@
+DROP VIEW tier_on_unit_day

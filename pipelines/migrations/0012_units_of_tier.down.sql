@@ -1,0 +1,1 @@
+DROP VIEW units_of_tier
