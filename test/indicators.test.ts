@@ -5,7 +5,7 @@
  */
 import fc from 'fast-check'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { readCatalogue } from '../pipelines/indicators/catalogue.ts'
+import { type Indicator, ownIndicators } from '../pipelines/indicators/catalogue.ts'
 import { loadIndicators } from '../pipelines/indicators/views.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
 import { propertySeconds, type ScenarioDatabase, scenarioDatabase } from './deliveries.ts'
@@ -150,7 +150,7 @@ const values = (from: string, to: string, tier: Tier) =>
 
 test('every indicator of the catalogue is expected here', () => {
   expect(Object.keys(EXPECTED).sort()).toEqual(
-    readCatalogue()
+    ownIndicators()
       .map(one => one.code)
       .sort(),
   )
@@ -201,7 +201,7 @@ test(
 )
 
 test('a version counts for periods that end while it is valid; the table tells them apart', async () => {
-  const [first] = readCatalogue() as [ReturnType<typeof readCatalogue>[number]]
+  const [first] = ownIndicators() as [Indicator]
   const next = { ...first, version: 2, valid_from: '2025-08-01', zero: 'zero' as const, numerator: first.denominator }
   await loadIndicators(database.clickhouse, [{ ...first, valid_to: '2025-07-31' }, next])
   try {

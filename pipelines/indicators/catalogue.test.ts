@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { type CatalogueError, readCatalogue } from './catalogue.ts'
+import { type CatalogueError, ownIndicators, readIndicators } from './catalogue.ts'
 import { overColumns } from './measures.ts'
 import { viewOf } from './views.ts'
 
@@ -15,7 +15,7 @@ const entry = {
   zero: 'null',
   source: 'x',
 }
-const read = (...rows: object[]) => readCatalogue(JSON.stringify(rows))
+const read = (...rows: object[]) => readIndicators(JSON.stringify(rows))
 const problemsOf = (...rows: object[]): readonly string[] => {
   try {
     read(...rows)
@@ -26,7 +26,7 @@ const problemsOf = (...rows: object[]): readonly string[] => {
 }
 
 test('the catalogue of this version is right, and every rate view finds its indicator', () => {
-  const codes = readCatalogue().map(one => one.code)
+  const codes = ownIndicators().map(one => one.code)
   expect(codes).toContain('on_time_766')
   expect(overColumns('online_submission').value).toBe('if(received = 0, NULL, received_online / received)')
   expect(overColumns('on_time').value).toBe('if(settled = 0, NULL, (settled_early + settled_on_time) / settled)')

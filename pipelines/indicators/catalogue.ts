@@ -79,8 +79,13 @@ export class CatalogueError extends Error {
   }
 }
 
+let own: readonly Indicator[] | undefined
+/** The catalogue of this version; read once, because every placeholder and every look of the alerts asks it. */
+export const ownIndicators = (): readonly Indicator[] =>
+  (own ??= readIndicators(readFileSync(new URL('catalogue.json', import.meta.url), 'utf8')))
+
 /** Throws {@link CatalogueError} with a line per problem: the indicator, the field, its value and what is allowed. */
-export function readCatalogue(text = readFileSync(new URL('catalogue.json', import.meta.url), 'utf8')): Indicator[] {
+export function readIndicators(text: string): readonly Indicator[] {
   const rows = z.array(z.unknown()).parse(JSON.parse(text))
   const problems: string[] = []
   const indicators = rows.flatMap((row, at) => {

@@ -1,6 +1,6 @@
 /** What an indicator sums, as SQL: over the postings of the ledger, or over the columns that the rate views have already. */
 import type { Indicator, Measure, Where } from './catalogue.ts'
-import { readCatalogue } from './catalogue.ts'
+import { ownIndicators } from './catalogue.ts'
 
 const NONE = 'toDate(0)'
 const quoted = (values: readonly string[]) => values.map(value => `'${value}'`).join(', ')
@@ -62,7 +62,7 @@ export const ratioOf = (numerator: string, denominator: string, zero: Indicator[
   `if(${denominator} = 0, ${ZERO[zero]}, ${numerator} / ${denominator})`
 
 /** An indicator over the columns of a rate view, each written as `write` says: numerator, denominator and value as SQL expressions. The newest version. */
-export function overColumns(code: string, write = (column: string) => column, catalogue = readCatalogue()) {
+export function overColumns(code: string, write = (column: string) => column, catalogue = ownIndicators()) {
   const indicator = catalogue.filter(one => one.code === code).sort((a, b) => b.version - a.version)[0]
   if (indicator === undefined)
     throw new Error(`there is no indicator ${code}; there are ${catalogue.map(one => one.code).join(', ')}`)

@@ -1,7 +1,7 @@
 /** What ClickHouse has of the catalogue: the table `indicators`, and the view `indicator_values` made from it. */
 import type { ClickHouseClient } from '@clickhouse/client'
 import { unitDay } from '../templates.ts'
-import { type Indicator, type Measure, readCatalogue } from './catalogue.ts'
+import { type Indicator, type Measure, ownIndicators } from './catalogue.ts'
 import { conditionOf, nameOf, ratioOf } from './measures.ts'
 
 /** Where each kind of dossiers is found in the ledger, and the day whose units it counts for. */
@@ -63,7 +63,7 @@ const sentence = (measures: readonly Measure[]): string =>
     .join(' + ')
 
 /** Brings table and view to the catalogue of this version. Idempotent. */
-export async function loadIndicators(clickhouse: ClickHouseClient, catalogue = readCatalogue()): Promise<void> {
+export async function loadIndicators(clickhouse: ClickHouseClient, catalogue = ownIndicators()): Promise<void> {
   await clickhouse.command({
     query: `CREATE OR REPLACE TABLE indicators
       (
