@@ -75,6 +75,12 @@ SELECT month, unit_name, received, sources FROM rates_by_month(tier = 'province'
 -- tier_on_day: Where does a code count from which day on?
 SELECT unit_code, from_day, at_code, at_valid_from, at_name FROM tier_on_day(tier = 'province') WHERE unit_code = '24' ORDER BY from_day;
 
+-- tier_on_unit_day: The same on each day on which units change, for an ordinary join.
+SELECT unit_code, unit_day, at_code, at_name FROM tier_on_unit_day(tier = 'province') WHERE unit_code = '24';
+
+-- units_of_tier: In which units can anything count?
+SELECT * FROM units_of_tier(tier = 'province') ORDER BY at_code LIMIT 5;
+
 -- rates_as_known: What did we report for the first half of 2023, as it was known at the end of last month?
 SELECT unit_name, received, round(online_rate * 100, 2) AS online_percent
 FROM rates_as_known(at = '2026-10-31 17:00:00', from = '2023-01-01', to = '2023-06-30', tier = 'province');

@@ -44,7 +44,7 @@ const CHAPTERS: [title: string, text: string, objects: RegExp][] = [
   [
     'Units, procedures, sectors, agencies',
     'Reference data, loaded by `npm run migrate`.',
-    /^(administrative_units|unit_.*|tier_on_day|sectors|procedure.*|agenc.*)$/,
+    /^(administrative_units|unit_.*|tier_on_.*|units_of_tier|sectors|procedure.*|agenc.*)$/,
   ],
   [
     'Log, ledger and flows',
