@@ -216,7 +216,7 @@ function timesOf(
     settled === received
       ? momentOf(settled, random.between(13 * 60, 17 * 60))
       : momentOf(settled, random.between(450, 1020))
-  const pause = pauseOf(due - received, random)
+  const pause = pauseOf(Math.min(due, settled) - received, random)
   return {
     received_at,
     due_at: outcome === 'undated' ? null : dueOn(due - pause, received),
@@ -227,7 +227,7 @@ function timesOf(
   }
 }
 
-/** Whole days of waiting for a supplement, always less than what lies between reception and due date. */
+/** Whole days of waiting for a supplement, always less than lie between reception and due date or settlement. */
 const pauseOf = (days: number, random: Random) => (days >= 3 && random.chance(0.06) ? random.between(1, days - 1) : 0)
 
 /** Online at any hour, so that days at +07:00 and at UTC differ; before noon where it is settled the same day. */

@@ -11,6 +11,8 @@ export interface Folded {
   /** ISO days at +07:00. */
   received: string
   settled: string | null
+  /** Day of settlement less the supplement pause, which is held against the due day. */
+  compared: string | null
   outcome: 'early' | 'on_time' | 'late' | null
 }
 
@@ -62,6 +64,7 @@ function fold(events: DossierEvent[]): Folded | undefined {
     procedure: decided('procedure_code'),
     received: dayAt(received_at),
     settled: settled_at === null ? null : dayAt(settled_at),
+    compared,
     outcome:
       compared === null || due === null ? null : compared < due ? 'early' : compared === due ? 'on_time' : 'late',
   }

@@ -84,6 +84,11 @@ describe.each([
     expect([...folded.values()].filter(dossier => !inside(dossier))).toEqual([])
   })
 
+  test('no dossier waited longer for a supplement than it lived', () => {
+    const odd = [...folded.values()].filter(({ received, compared }) => compared !== null && compared < received)
+    expect(odd).toEqual([])
+  })
+
   test('every event passes the door as soon as the sample is over', () => {
     const units = knownUnits()
     const now_ms = Date.parse(`${plan.settled_to}T23:59:59+07:00`)
