@@ -811,6 +811,22 @@ describe('query_id', () => {
     await run(`KILL QUERY WHERE query_id = '${query_id.replaceAll("'", "\\'")}' ${mode}`)
     expect((await slow).headers.get('x-clickhouse-exception-code')).toBe('394')
   })
+  const looks = [
+    'SELECT query_id, query FROM system.processes WHERE query LIKE {like:String} FORMAT JSONCompactEachRow',
+    'SELECT p.query_id, p.query FROM `system`.processes AS p WHERE p.query LIKE {like:String} SETTINGS max_threads = 1 FORMAT JSONCompactEachRow',
+    'SELECT processes.initial_query_id, query FROM numbers(1) AS n JOIN system.processes ON 1 = 1 WHERE query LIKE {like:String} FORMAT JSONCompactEachRow',
+    'SELECT * FROM (SELECT query_id, query FROM system.processes) WHERE query LIKE {like:String} FORMAT JSONCompactEachRow',
+  ]
+  test.each(looks)('system.processes shows it, and the text as it was sent: %s', async look => {
+    const mark = randomUUID()
+    const query_id = `it's (ộ* ${mark}`
+    const text = `${endless} AND '${mark}' != '' FORMAT JSONEachRow`
+    const slow = http({ query_id, max_execution_time: '20' }, { body: text })
+    await sleep(500)
+    expect(JSON.parse(await ask(look, { param_like: `SELECT count()%${mark}%` }))).toEqual([query_id, text])
+    await run(`KILL QUERY WHERE query_id = '${query_id.replaceAll("'", "\\'")}'`)
+    await (await slow).text()
+  })
   test('one id, one query at a time', async () => {
     const query_id = randomUUID()
     const first = http({ query_id }, { body: 'SELECT sleep(1)' })

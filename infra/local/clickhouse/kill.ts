@@ -1,9 +1,4 @@
-/**
- * KILL QUERY with the ids clients give. The engine makes ids of its own, so the client's is kept in a setting of the query's
- * session (see MARK in engine.ts), and `query_id` in a KILL means that setting. SYNC becomes ASYNC, as SYNC would never
- * return here. A reader may kill a query of its own by its id, as on a real server, and no other.
- */
-import { MARK } from './engine.ts'
+/** A reader may kill a query of its own by its id, as on a real server, and no other. */
 import { refuse } from './errors.ts'
 import type { Token } from './lexer.ts'
 import { isPunct, type Statement } from './statement.ts'
@@ -15,28 +10,6 @@ export function judgeKill(user: User, { tokens }: Statement, running: ReadonlyMa
   const id = onlyId(tokens)
   if (id !== undefined && (running.get(id) ?? user) === user) return
   throw refuse('ACCESS_DENIED', `${user}: Not enough privileges: KILL QUERY is for queries of its own, by query_id`)
-}
-
-/** The text the engine understands. */
-export function killText({ sql, tokens }: Statement): string {
-  const begin = tokens[0]?.start ?? 0
-  let text = ''
-  let at = begin
-  for (const [place, token] of tokens.entries()) {
-    // The name of a parameter, {query_id:String}, is no column.
-    if (isPunct(tokens[place - 1], '{')) continue
-    const [old, now] = [token.value, replacement(token)]
-    if (now === old) continue
-    text += sql.slice(at - begin, token.start - begin) + now
-    at = token.end
-  }
-  return text + sql.slice(at - begin)
-}
-
-function replacement(token: Token): string {
-  const isName = token.kind === 'word' || token.kind === 'quoted'
-  if (isName && token.value.toLowerCase() === 'query_id') return `unhex(Settings['${MARK}'])`
-  return token.keyword === 'SYNC' ? 'ASYNC' : token.value
 }
 
 /** The id of `KILL QUERY WHERE query_id = '…' [ASYNC|SYNC|TEST]`. */

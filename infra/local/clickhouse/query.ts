@@ -12,7 +12,8 @@ import type { Engine, Session } from './engine.ts'
 import { refuse } from './errors.ts'
 import { type Guard, READS, refuseFormat } from './guard.ts'
 import { insertRows, removeRows, spoolRows } from './insert.ts'
-import { judgeKill, killText } from './kill.ts'
+import { judgeKill } from './kill.ts'
+import { killText, withClientIds } from './query-ids.ts'
 import { type Request, readWholeText, utf8 } from './request.ts'
 import { intoFile, type Result, startSelect } from './select.ts'
 import type { createSessions } from './sessions.ts'
@@ -149,8 +150,9 @@ async function execute(
     await answer.write(bytes)
     return { resultRows: rowsRead, resultBytes: bytesRead, elapsedS: elapsed }
   }
-  if (request.waitEndOfQuery) return answerFromFile(session, statement, format.name, server.spoolDir, answer)
-  const { output, done } = startSelect(session, statement, format.name, pipe)
+  const select = withClientIds(statement)
+  if (request.waitEndOfQuery) return answerFromFile(session, select, format.name, server.spoolDir, answer)
+  const { output, done } = startSelect(session, select, format.name, pipe)
   try {
     for await (const chunk of output) await answer.write(chunk)
   } catch {
