@@ -158,6 +158,7 @@ interface Dossier {
   late: number
   /** It was told first for another unit, and as pending. */
   corrected: string | undefined
+  about: (typeof SUBJECTS)[number]
 }
 
 const codes = (level: string, of: Map<string, Row>) =>
@@ -192,6 +193,13 @@ const day = fc.oneof(
   fc.integer({ min: 0, max: 1_350 }).map(days => shift('2023-01-01', days)),
 )
 const shift = (from: string, days: number) => new Date(Date.parse(from) + days * 86_400_000).toISOString().slice(0, 10)
+/** What a dossier is about: the catalogue's sector of its procedure goes before the one of the event. */
+const SUBJECTS = [
+  { procedure_code: '1.000656', event_sector: '', sector_code: 'CIVIL_STATUS', essential: true },
+  { procedure_code: '1.000889', event_sector: 'LAND', sector_code: 'IDENTITY_CARD', essential: true },
+  { procedure_code: '', event_sector: 'LAND', sector_code: 'LAND', essential: false },
+  { procedure_code: '9.999999', event_sector: '', sector_code: '', essential: false },
+] as const
 const dossier: fc.Arbitrary<Dossier> = fc
   .record({
     code,
@@ -200,6 +208,7 @@ const dossier: fc.Arbitrary<Dossier> = fc
     online: fc.boolean(),
     late: fc.integer({ min: -2, max: 2 }),
     corrected: fc.option(code, { nil: undefined, freq: 4 }),
+    about: fc.constantFrom(...SUBJECTS),
   })
   .map(({ days, ...facts }) => ({ ...facts, settled: shift(facts.received, days) }))
 
@@ -215,19 +224,22 @@ const dossiers = [
       online: at % 5 > 0,
       late: 0,
       corrected: undefined,
+      about: SUBJECTS[0],
     }
   }),
 ]
 
 const FAR = '2099-01-01'
 const noon = (on: string) => `${on}T12:00:00+07:00`
-function eventsOf({ code: unit, received, settled, online, late, corrected }: Dossier, at: number) {
+function eventsOf({ code: unit, received, settled, online, late, corrected, about }: Dossier, at: number) {
   const dossier_id = `U-${at}`
   const told = {
     dossier_id,
     processing_unit: unit,
     received_at: noon(received),
     channel: online ? 'ONLINE' : 'COUNTER',
+    ...(about.procedure_code !== '' && { procedure_code: about.procedure_code }),
+    ...(about.event_sector !== '' && { sector_code: about.event_sector }),
   } as const
   const now = eventJson({
     ...told,
@@ -265,9 +277,16 @@ const ZERO = (): Figures => ({
   comparable: true,
 })
 
-function expected(from: string, to: string, tier: Tier, units: string, policy: Split): Map<string, Figures> {
+function expected(
+  from: string,
+  to: string,
+  tier: Tier,
+  units: string,
+  policy: Split,
+  of: readonly Dossier[] = dossiers,
+): Map<string, Figures> {
   const rows = new Map<string, Figures>()
-  for (const one of dossiers)
+  for (const one of of)
     for (const [on, flows] of flowsOf(one)) {
       if (on < from || on > to) continue
       const { certain, places } = placesOf(one.code, on, tier, units, policy)
@@ -329,21 +348,149 @@ const CASES: [Tier, Split, string][] = [
   ['country', 'none', NEW],
 ]
 
+function expectRows(rows: readonly Answer[], wanted: ReadonlyMap<string, Figures>): void {
+  const found = new Map(rows.map(row => [`${row.unit_code} ${row.unit_valid_from}`, row]))
+  expect([...found.keys()].sort()).toEqual([...wanted.keys()].sort())
+  for (const [key, row] of wanted) {
+    for (const flow of FLOWS) expect(found.get(key)?.[flow], `${key}, ${flow}`).toBeCloseTo(row[flow], 5)
+    expect([key, found.get(key)?.comparable]).toEqual([key, row.comparable])
+  }
+}
+
 test.each(CASES)(
   `%s, split %s, on the units of %s: every row as the lists say (seed ${SEED})`,
   async (tier, policy, units) => {
-    for (const [from, to] of PERIODS) {
-      const rows = await rebased(from, to, tier, units, policy)
-      const wanted = expected(from, to, tier, units, policy)
-      const found = new Map(rows.map(row => [`${row.unit_code} ${row.unit_valid_from}`, row]))
-      expect([...found.keys()].sort()).toEqual([...wanted.keys()].sort())
-      for (const [key, row] of wanted) {
-        for (const flow of FLOWS) expect(found.get(key)?.[flow], `${key}, ${flow}`).toBeCloseTo(row[flow], 5)
-        expect([key, found.get(key)?.comparable]).toEqual([key, row.comparable])
-      }
-    }
+    for (const [from, to] of PERIODS)
+      expectRows(await rebased(from, to, tier, units, policy), expected(from, to, tier, units, policy))
   },
 )
+
+test.each([
+  ['commune', 'area', NEW],
+  ['commune', 'first', OLD],
+  ['district', 'none', NEW],
+  ['province', 'none', NEW],
+  ['country', 'none', OLD],
+] as const)('%s, split %s, on the units of %s: also by sector, procedure and group', async (tier, policy, units) => {
+  const [from, to] = PERIODS[0]
+  const words = `from='${from}', to='${to}', tier='${tier}', units='${units}', split='${policy}'`
+  const by = async (view: string, column: string) =>
+    Map.groupBy(
+      await rowsOf<Answer & Record<string, string>>(clickhouse, `SELECT * FROM ${view}(${words})`),
+      row => row[column],
+    )
+  const [sectors, procedures, groups] = await Promise.all([
+    by('rates_by_sector_rebased', 'sector_code'),
+    by('rates_by_procedure_rebased', 'procedure_code'),
+    by('rates_by_procedure_group_rebased', 'group_code'),
+  ])
+  const about = (is: (subject: (typeof SUBJECTS)[number]) => boolean) =>
+    expected(
+      from,
+      to,
+      tier,
+      units,
+      policy,
+      dossiers.filter(one => is(one.about)),
+    )
+  expect([...sectors.keys()].sort()).toEqual(['', 'CIVIL_STATUS', 'IDENTITY_CARD', 'LAND'])
+  for (const [code, rows] of sectors)
+    expectRows(
+      rows,
+      about(({ sector_code }) => sector_code === code),
+    )
+  expect([...procedures.keys()].sort()).toEqual(['', '1.000656', '1.000889', '9.999999'])
+  for (const [code, rows] of procedures)
+    expectRows(
+      rows,
+      about(({ procedure_code }) => procedure_code === code),
+    )
+  expect([...groups.keys()]).toEqual(['ESSENTIAL_SERVICES'])
+  for (const rows of groups.values())
+    expectRows(
+      rows,
+      about(({ essential }) => essential),
+    )
+})
+
+test('every re-based view gives as recorded what its plain form gives', async () => {
+  const rowsAsRecorded = async (view: string, words: string, key: string, counts: readonly string[], more: string) => {
+    const ask = (name: string, also: string, certain: string) =>
+      rowsOf(
+        clickhouse,
+        `SELECT unit_code, unit_valid_from, unit_name, ${key} AS of, ${counts.map(count => `toFloat64(${count}) AS n_${count}`).join(', ')}, ${more}, ${certain} AS certain
+         FROM ${name}(${words}${also}) ORDER BY ALL`,
+      )
+    const rows = await ask(`${view}_rebased`, ", units='as_recorded', split='none'", 'comparable')
+    expect(rows.length, view).toBeGreaterThan(0)
+    expect(rows, view).toEqual(await ask(view, '', 'true'))
+  }
+  for (const tier of ['commune', 'country']) {
+    const period = `from='2025-06-15', to='2025-07-15', tier='${tier}'`
+    const named = `period='2025-Q3', until='2025-08-20', tier='${tier}'`
+    const rates = 'online_rate, on_time_rate, sources'
+    await rowsAsRecorded('rates', period, "''", FLOWS, rates)
+    await rowsAsRecorded('rates_by_sector', period, 'sector_code', FLOWS, `${rates}, sector_name`)
+    await rowsAsRecorded(
+      'rates_by_procedure',
+      period,
+      'procedure_code',
+      FLOWS,
+      `${rates}, procedure_name, in_catalogue`,
+    )
+    await rowsAsRecorded('rates_by_procedure_group', period, 'group_code', [...FLOWS, 'received_uncertain'], rates)
+    await rowsAsRecorded('indicator_values', period, 'indicator_code', ['numerator', 'denominator'], 'value')
+    const before = FLOWS.map(flow => `year_before_${flow}`)
+    const changes = 'received_growth, online_rate_change, on_time_rate_change'
+    await rowsAsRecorded('rates_of_period', named, 'first_day', [...FLOWS, ...before], `${rates}, ${changes}`)
+  }
+}, 60_000)
+
+test('a quarter after the reform beside the one before it, on the units of today', async () => {
+  for (const [tier, policy] of [
+    ['commune', 'area'],
+    ['province', 'none'],
+  ] as const) {
+    const rows = await rowsOf<Answer & Record<string, number>>(
+      clickhouse,
+      `SELECT * FROM rates_of_period_rebased(period='2025-Q3', until='2100-01-01', tier='${tier}', units='${NEW}', split='${policy}')`,
+    )
+    const now = expected('2025-07-01', '2025-09-30', tier, NEW, policy)
+    const then = expected('2024-07-01', '2024-09-30', tier, NEW, policy)
+    expect(rows.length).toBe(new Set([...now.keys(), ...then.keys()]).size)
+    for (const row of rows) {
+      const key = `${row.unit_code} ${row.unit_valid_from}`
+      const [own, old] = [now.get(key) ?? ZERO(), then.get(key) ?? ZERO()]
+      for (const flow of FLOWS) expect(row[flow], `${key}, ${flow}`).toBeCloseTo(own[flow], 5)
+      for (const flow of FLOWS) expect(row[`year_before_${flow}`], `${key}, ${flow}`).toBeCloseTo(old[flow], 5)
+      if (old.received === 0) expect(row.received_growth).toBeNull()
+      else expect(row.received_growth).toBeCloseTo(own.received / old.received - 1, 5)
+    }
+  }
+})
+
+test('indicators on the units of today are made of the same dossiers', async () => {
+  const [from, to] = PERIODS[0]
+  for (const [tier, policy] of [
+    ['commune', 'area'],
+    ['province', 'first'],
+  ] as const) {
+    const values = await rowsOf<Record<string, unknown>>(
+      clickhouse,
+      `SELECT indicator_code, unit_code, unit_valid_from, toFloat64(numerator) AS n, toFloat64(denominator) AS d, comparable
+       FROM indicator_values_rebased(from='${from}', to='${to}', tier='${tier}', units='${NEW}', split='${policy}')
+       WHERE indicator_code = 'online_submission'`,
+    )
+    // Of the units with a row of their own: the others have settlements only, or none of either.
+    const wanted = [...expected(from, to, tier, NEW, policy)].filter(([, row]) => row.received > 1e-12)
+    const found = new Map(values.map(row => [`${row.unit_code} ${row.unit_valid_from}`, row]))
+    expect([...found.keys()].sort()).toEqual(wanted.map(([key]) => key).sort())
+    for (const [key, row] of wanted) {
+      expect(found.get(key)?.n, key).toBeCloseTo(row.received_online, 5)
+      expect(found.get(key)?.d, key).toBeCloseTo(row.received, 5)
+    }
+  }
+})
 
 test.each(TIERS)(
   '%s: not a dossier more or less, in any flow, under any policy, on the units of any day',
@@ -456,10 +603,20 @@ test('flows_rebased gives the same by day', async () => {
 test.each([
   ['tier', "tier='ward', units='2026-01-01', split='none'", /tier must be commune, district, province or country/],
   ['split', "tier='commune', units='2026-01-01', split='population'", /split must be none .*, area .* or first/],
-  ['units', "tier='commune', units='2026-02-30', split='none'", /units must be a day from 1970-01-01 to 2149-06-06/],
-  ['units', "tier='country', units='today', split='none'", /units must be a day/],
+  [
+    'units',
+    "tier='commune', units='2026-02-30', split='none'",
+    /units must be as_recorded, or a day from 1970-01-01 to 2149-06-06/,
+  ],
+  ['units', "tier='country', units='today', split='none'", /units must be as_recorded, or a day/],
 ])('a %s that does not exist is refused with what is allowed', async (_, words, message) => {
-  for (const view of [`rates_rebased(from='2025-01-01', to='2025-12-31', ${words})`, `flows_rebased(${words})`])
+  const period = "from='2025-01-01', to='2025-12-31'"
+  const views = ['rates', 'rates_by_sector', 'rates_by_procedure', 'rates_by_procedure_group', 'indicator_values']
+  for (const view of [
+    ...views.map(name => `${name}_rebased(${period}, ${words})`),
+    `rates_of_period_rebased(period='2025', until='2100-01-01', ${words})`,
+    `flows_rebased(${words})`,
+  ])
     await expect(rowsOf(clickhouse, `SELECT * FROM ${view}`)).rejects.toThrow(message)
 })
 

@@ -119,6 +119,28 @@ SELECT unit_name, received, round(online_rate * 100, 2) AS online_percent, compa
 FROM rates_rebased(from = '2023-01-01', to = '2023-06-30', tier = 'province', units = '2026-01-01', split = 'none')
 ORDER BY received DESC LIMIT 10;
 
+-- rates_of_period_rebased: How has this year gone so far against last year, across the reform?
+SELECT unit_name, received, year_before_received, round(received_growth * 100, 1) AS growth_percent, comparable
+FROM rates_of_period_rebased(period = '2026', until = '2026-09-30', tier = 'province', units = '2026-01-01', split = 'none') ORDER BY received DESC LIMIT 5;
+
+-- rates_by_sector_rebased: And by sector? units = 'as_recorded' gives what rates_by_sector gives.
+SELECT unit_name, sector_name, received, round(online_rate * 100, 2) AS online_percent
+FROM rates_by_sector_rebased(from = '2023-01-01', to = '2023-06-30', tier = 'province', units = '2026-01-01', split = 'none')
+WHERE sector_code = 'LAND' ORDER BY received DESC LIMIT 5;
+
+-- rates_by_procedure_rebased: And by procedure?
+SELECT procedure_code, procedure_name, received, received_online
+FROM rates_by_procedure_rebased(from = '2023-01-01', to = '2023-06-30', tier = 'province', units = '2026-01-01', split = 'none')
+WHERE unit_code = '56' ORDER BY received DESC LIMIT 5;
+
+-- rates_by_procedure_group_rebased: And by group?
+SELECT unit_name, group_code, received, received_online
+FROM rates_by_procedure_group_rebased(from = '2023-01-01', to = '2023-06-30', tier = 'province', units = '2026-01-01', split = 'none');
+
+-- indicator_values_rebased: Every indicator on the units of today.
+SELECT indicator_code, numerator, denominator, round(value * 100, 2) AS percent, comparable
+FROM indicator_values_rebased(from = '2023-01-01', to = '2023-06-30', tier = 'province', units = '2026-01-01', split = 'none') WHERE unit_code = '56';
+
 -- flows_rebased: The same day by day, for sums of your own.
 SELECT day, sum(received) AS received
 FROM flows_rebased(tier = 'province', units = '2026-01-01', split = 'none')
@@ -138,6 +160,10 @@ SELECT * FROM processing_times_by_procedure(from = '2026-01-01', to = '2026-09-3
 -- working_times: The working days of each settled dossier, netted, as the two above add them up.
 SELECT * FROM working_times(from = '2026-01-01', to = '2026-01-31') LIMIT 5;
 
+-- placed_on_unit_day: The same as rows, for an ordinary join.
+SELECT unit_day, at_code, at_name, share, comparable
+FROM placed_on_unit_day(tier = 'commune', units = '2026-01-01', split = 'area') WHERE unit_code = '26740' ORDER BY unit_day;
+
 -- rates_by_procedure: Which procedures of a province are filed on paper most often?
 SELECT procedure_code, procedure_name, received, received_online
 FROM rates_by_procedure(from = '2026-01-01', to = '2026-09-30', tier = 'province') WHERE unit_code = '11' ORDER BY received - received_online DESC LIMIT 5;
@@ -154,6 +180,21 @@ SELECT * FROM busy_procedures(from = '2026-01-01', to = '2026-09-30', tier = 'co
 
 -- procedure_flows: Dossiers per procedure, as the views above add them up.
 SELECT * FROM procedure_flows(from = '2026-01-01', to = '2026-01-31', tier = 'province') LIMIT 5;
+
+-- procedure_flows_rebased: The same on the units of a day.
+SELECT * FROM procedure_flows_rebased(from = '2023-01-01', to = '2023-01-31', tier = 'province', units = '2026-01-01', split = 'none') LIMIT 5;
+
+-- procedures_on_day: What does the catalogue say of a procedure on a day?
+SELECT * FROM procedures_on_day(day = '2026-01-01') WHERE code = '1.000656';
+
+-- recorded_flows: What came in and was settled under the codes as they are recorded, before anything is placed?
+SELECT * FROM recorded_flows(from = '2026-01-01', to = '2026-01-31') LIMIT 5;
+
+-- flows_of_period: The same of a named period and of the year before.
+SELECT now, sum(received) AS received FROM flows_of_period(period = '2026-H1', until = '2100-01-01') GROUP BY now;
+
+-- recorded_procedure_flows: The same with procedures, sectors and service levels.
+SELECT * FROM recorded_procedure_flows(from = '2026-01-01', to = '2026-01-31') LIMIT 5;
 
 -- data_quality: Which sources report late, twice, or with gaps?
 SELECT source, sum(events) AS events, sum(repeats) AS repeats, max(delay_p95_s) AS delay_p95_s

@@ -24,7 +24,7 @@ const CHAPTERS: [title: string, text: string, objects: RegExp][] = [
   [
     'Rates',
     'Fractions from 0 to 1 beside the dossiers they are made of. Add numerators and denominators, never rates. NULL: nothing to divide by.',
-    /^(rates|rates_(?!by_month|as_known).*|indicator_values|indicators|period_days|procedure_rates|busy_procedures)$/,
+    /^(rates|rates_(?!by_month|as_known).*|indicator_values.*|indicators|period_days|procedure_rates|busy_procedures)$/,
   ],
   [
     'Stocks and accounts',
@@ -44,12 +44,12 @@ const CHAPTERS: [title: string, text: string, objects: RegExp][] = [
   [
     'Units, procedures, sectors, agencies',
     'Reference data, loaded by `npm run migrate`.',
-    /^(administrative_units|unit_.*|tier_on_.*|units_of_tier|sectors|procedure.*|agenc.*)$/,
+    /^(administrative_units|unit_.*|tier_on_.*|placed_on_unit_day|units_of_tier|sectors|procedure.*|agenc.*)$/,
   ],
   [
     'Log, ledger and flows',
     'The ground that everything stands on.',
-    /^(dossier_events|dossier_postings|flows.*|rates_by_month|balance|history|ledger)$/,
+    /^(dossier_events|dossier_postings|flows.*|recorded_.*|rates_by_month|balance|history|ledger)$/,
   ],
   ['Machinery', 'What the services note down for themselves.', /./],
 ]

@@ -1,4 +1,4 @@
-/** What ClickHouse has of the catalogue: the table `indicators`, and the view `indicator_values` made from it. */
+/** What ClickHouse has of the catalogue: the table `indicators`, and the views `indicator_values` and `indicator_values_rebased` made from it. */
 import type { ClickHouseClient } from '@clickhouse/client'
 import { unitDay } from '../templates.ts'
 import { type Indicator, type Measure, ownIndicators } from './catalogue.ts'
@@ -14,8 +14,31 @@ const KINDS = {
 
 const text = (value: string) => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 
-/** The statement of the view: one pass over the ledger per kind of dossiers, one sum per measure, one row per indicator. */
-export function viewOf(catalogue: readonly Indicator[]): string {
+/** The two views differ in where dossiers are placed, as whole ones or by shares. */
+const FORMS = {
+  recorded: {
+    view: 'indicator_values',
+    parameters: 'from=, to=, tier=',
+    join: 'ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON f.unit_code = u.unit_code AND f.unit_day >= u.from_day',
+    weighed: (column: string) => `f.${column}`,
+    counted: (sum: string) => `toInt64(${sum})`,
+    comparable: '',
+    says: 'every indicator of the catalogue (table indicators) per unit, both days included: numerator and denominator in dossiers, value from 0 to 1',
+  },
+  rebased: {
+    view: 'indicator_values_rebased',
+    parameters: 'from=, to=, tier=, units=, split=',
+    join: 'INNER JOIN placed_on_unit_day(tier={tier:String}, units={units:String}, split={split:String}) AS u ON f.unit_code = u.unit_code AND f.unit_day = u.unit_day',
+    weighed: (column: string) => `f.${column} * u.share`,
+    counted: (sum: string) => sum,
+    comparable: ', toBool(min(u.comparable)) AS comparable',
+    says: 'indicator_values on the units of the day `units` (words: see rates_rebased); numerator and denominator are decimals',
+  },
+} as const
+
+/** The statement of a view: one pass over the ledger per kind of dossiers, one sum per measure, one row per indicator. */
+export function viewOf(catalogue: readonly Indicator[], form: keyof typeof FORMS = 'recorded'): string {
+  const { view, parameters, join, weighed, counted, comparable, says } = FORMS[form]
   const measures = new Map<string, Measure>()
   for (const { numerator, denominator } of catalogue)
     for (const measure of [...numerator, ...denominator]) measures.set(nameOf(measure), measure)
@@ -27,25 +50,27 @@ export function viewOf(catalogue: readonly Indicator[]): string {
       ([name, measure]) =>
         `${measure.of === kind ? `sumIf(sign, ${conditionOf(measure)})` : 'toInt64(0)'} AS ${column.get(name)}`,
     )
-    return `SELECT unit_code, ${unitDay(day)} AS day, ${sums.join(', ')} FROM dossier_postings WHERE ${where} GROUP BY unit_code, day`
+    // Postings that cancel each other must not mark a unit as not comparable.
+    const netted = [...column.values()].map(m => `${m} != 0`).join(' OR ')
+    return `SELECT unit_code, ${unitDay(day)} AS unit_day, ${sums.join(', ')} FROM dossier_postings WHERE ${where} GROUP BY unit_code, unit_day HAVING ${netted}`
   })
   const sumOf = (parts: readonly Measure[]) => parts.map(part => `s_${column.get(nameOf(part))}`).join(' + ')
   const rows = catalogue.map(one => {
     const [numerator, denominator] = [sumOf(one.numerator), sumOf(one.denominator)]
-    const value = `toNullable(${ratioOf(`(${numerator})`, `(${denominator})`, one.zero)})`
-    return `(${text(one.code)}, toUInt16(${one.version}), toDate32(${text(one.valid_from)}), toDate32(${text(one.valid_to ?? '2299-12-31')}), toInt64(${numerator}), toInt64(${denominator}), ${value})`
+    const value = `toNullable(${ratioOf(`toFloat64(${numerator})`, `toFloat64(${denominator})`, one.zero)})`
+    return `(${text(one.code)}, toUInt16(${one.version}), toDate32(${text(one.valid_from)}), toDate32(${text(one.valid_to ?? '2299-12-31')}), ${counted(numerator)}, ${counted(denominator)}, ${value})`
   })
-  return `CREATE OR REPLACE VIEW indicator_values AS
+  return `CREATE OR REPLACE VIEW ${view} AS
 SELECT row.1 AS indicator_code, row.2 AS indicator_version, at_code AS unit_code, at_valid_from AS unit_valid_from, name AS unit_name,
-    row.5 AS numerator, row.6 AS denominator, row.7 AS value
+    row.5 AS numerator, row.6 AS denominator, row.7 AS value${comparable === '' ? '' : ', comparable'}
 FROM
 (
-    SELECT u.at_code AS at_code, u.at_valid_from AS at_valid_from, any(u.at_name) AS name, ${[...column.values()].map(m => `sum(f.${m}) AS s_${m}`).join(', ')}
+    SELECT u.at_code AS at_code, u.at_valid_from AS at_valid_from, any(u.at_name) AS name, ${[...column.values()].map(m => `sum(${weighed(m)}) AS s_${m}`).join(', ')}${comparable}
     FROM
     (
         ${passes.join('\n        UNION ALL\n        ')}
     ) AS f
-    ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON f.unit_code = u.unit_code AND f.day >= u.from_day
+    ${join}
     WHERE u.at_code != '' AND throwIf({from:Date} > {to:Date}, 'from must not be after to') = 0
     GROUP BY at_code, at_valid_from
 )
@@ -54,7 +79,7 @@ ARRAY JOIN [
 ] AS row
 WHERE row.3 <= {to:Date} AND row.4 >= {to:Date} AND (row.5 != 0 OR row.6 != 0)
 SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0
-COMMENT 'indicator_values(from=, to=, tier=): every indicator of the catalogue (table indicators) per unit, both days included: numerator and denominator in dossiers, value from 0 to 1. Made by npm run migrate from pipelines/indicators/catalogue.json'`
+COMMENT '${view}(${parameters}): ${says}. Made by npm run migrate from pipelines/indicators/catalogue.json'`
 }
 
 const sentence = (measures: readonly Measure[]): string =>
@@ -62,7 +87,7 @@ const sentence = (measures: readonly Measure[]): string =>
     .map(({ of, where }) => [of, ...Object.entries(where).map(([word, value]) => `${word} ${value}`)].join(', '))
     .join(' + ')
 
-/** Brings table and view to the catalogue of this version. Idempotent. */
+/** Brings table and views to the catalogue of this version. Idempotent. */
 export async function loadIndicators(clickhouse: ClickHouseClient, catalogue = ownIndicators()): Promise<void> {
   await clickhouse.command({
     query: `CREATE OR REPLACE TABLE indicators
@@ -98,5 +123,5 @@ export async function loadIndicators(clickhouse: ClickHouseClient, catalogue = o
         )
         .join(', ')})`,
   })
-  await clickhouse.command({ query: viewOf(catalogue) })
+  for (const form of ['recorded', 'rebased'] as const) await clickhouse.command({ query: viewOf(catalogue, form) })
 }

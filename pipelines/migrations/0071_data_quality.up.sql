@@ -14,10 +14,10 @@ SELECT day, source, unit_code, sector_code,
     if(distinct_events = 0, NULL, quantileExactWeightedArray(0.95)(delays_ms, delay_weights) / 1000) AS delay_p95_s
 FROM
 (
-    SELECT e.day AS day, e.source AS source, d.unit_code AS unit_code, if(p.sector_code != '', p.sector_code, d.sector_code) AS sector_code,
+    SELECT e.day AS day, e.source AS source, d.unit_code AS unit_code, if(p.newest_sector != '', p.newest_sector, d.sector_code) AS sector_code,
         e.deliveries AS deliveries, e.first_deliveries AS first_deliveries, e.n_corrections AS n_corrections, e.n_voids AS n_voids, e.delays_ms AS delays_ms,
         arrayMap(ms -> toUInt64(1), e.delays_ms) AS delay_weights,
-        d.known_fields AS known_fields, d.procedure_code != '' AND p.procedure_code = '' AS unknown_procedure
+        d.known_fields AS known_fields, d.procedure_code != '' AND p.code = '' AS unknown_procedure
     FROM
     (
         SELECT day, source, dossier_id,
@@ -73,7 +73,7 @@ FROM
         )
         GROUP BY dossier_id
     ) AS d ON e.dossier_id = d.dossier_id
-    LEFT ANY JOIN procedures AS p ON d.procedure_code = p.procedure_code
+    LEFT ANY JOIN procedures_on_day(day={to:Date}) AS p ON d.procedure_code = p.code
 )
 GROUP BY day, source, unit_code, sector_code
 SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0, transform_null_in = 0

@@ -15,11 +15,16 @@ SELECT unit_code, from_day, fit = 'exact' AS comparable,
 FROM unit_rebased
 WHERE tier = {tier:String}
     AND units_from = (SELECT max(units_from) FROM unit_rebased WHERE units_from <= toDateOrZero({units:String}))
+    AND {units:String} != 'as_recorded'
     -- In a subquery, so that a wrong word is refused also where nothing would be read.
     AND
     (
         SELECT throwIf({tier:String} NOT IN ('commune', 'district', 'province', 'country'), 'tier must be commune, district, province or country')
             + throwIf({split:String} NOT IN ('none', 'area', 'first'), 'split must be none (dossiers of a divided commune stay where they are recorded), area (shared out by the areas of the successors) or first (the successor that keeps the code, else the lowest code)')
-            + throwIf(toString(toDateOrZero({units:String})) != {units:String}, 'units must be a day from 1970-01-01 to 2149-06-06, such as 2026-01-01')
+            + throwIf({units:String} != 'as_recorded' AND toString(toDateOrZero({units:String})) != {units:String}, 'units must be as_recorded, or a day from 1970-01-01 to 2149-06-06, such as 2026-01-01')
     ) = 0
-COMMENT 'unit_placements(tier=, units=, split=): per recorded code the units of that day in which its dossiers count, as (code, valid_from, name, share), and whether that is certain'
+UNION ALL
+SELECT unit_code, from_day, true AS comparable, if(at_code = '', [], [(at_code, at_valid_from, at_name, toDecimal64(1, 9))]) AS places
+FROM tier_on_day(tier={tier:String})
+WHERE {units:String} = 'as_recorded'
+COMMENT 'unit_placements(tier=, units=, split=): per recorded code the units of that day (or as_recorded: of the day of reception or settlement) in which its dossiers count, as (code, valid_from, name, share), and whether that is certain'

@@ -15,7 +15,8 @@ FROM
     GROUP BY unit_code, unit_day, source, state, days
     HAVING n != 0
 ) AS t
-INNER JOIN tier_on_unit_day(tier={tier:String}) AS u ON t.recorded_code = u.unit_code AND t.unit_day = u.unit_day
+ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON t.recorded_code = u.unit_code AND t.unit_day >= u.from_day
+WHERE u.at_code != ''
 GROUP BY u.at_code, u.at_valid_from
 HAVING settled != 0 OR timed != 0
 SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0

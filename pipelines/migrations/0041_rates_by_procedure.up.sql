@@ -20,11 +20,6 @@ FROM
     HAVING n_received != 0 OR n_online != 0 OR n_settled != 0 OR n_early != 0 OR n_late != 0
 ) AS f
 LEFT ANY JOIN units_of_tier(tier={tier:String}) AS u ON f.at_code = u.at_code AND f.at_valid_from = u.at_valid_from
-LEFT ANY JOIN
-(
-    SELECT procedure_code AS code, argMax(name_vi, valid_from) AS newest_name, anyIf(service_level, {to:Date} BETWEEN valid_from AND valid_to) AS level
-    FROM procedures
-    GROUP BY procedure_code
-) AS c ON f.procedure_code = c.code
+LEFT ANY JOIN procedures_on_day(day={to:Date}) AS c ON f.procedure_code = c.code
 SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0
 COMMENT 'rates_by_procedure(from=, to=, tier=): rates per unit and procedure over any period (procedure_code empty: not known; in_catalogue false: the catalogue does not have it); level FULL, PARTIAL, INFORMATION or empty, level_from catalogue or events'

@@ -8,19 +8,8 @@ FROM
 (
     SELECT u.at_code AS at_code, u.at_valid_from AS at_valid_from, any(u.at_name) AS name, f.source AS source,
         sum(f.received) AS n_received, sumIf(f.received, f.channel = 'ONLINE') AS n_online, sum(f.settled) AS n_settled, sum(f.early) AS n_early, sum(f.late) AS n_late
-    FROM
-    (
-        SELECT unit_code, {{unit_day received_on}} AS day, source, channel, sum(sign) AS received, toInt64(0) AS settled, toInt64(0) AS early, toInt64(0) AS late
-        FROM dossier_postings
-        WHERE received_on BETWEEN {from:Date} AND {to:Date}
-        GROUP BY unit_code, day, source, channel
-        UNION ALL
-        SELECT unit_code, {{unit_day settled_on}} AS day, source, '' AS channel, toInt64(0), sum(sign), sumIf(sign, compared_on < due_on), sumIf(sign, compared_on > due_on AND due_on != toDate(0))
-        FROM dossier_postings
-        WHERE settled_on BETWEEN {from:Date} AND {to:Date} AND settled_on != toDate(0)
-        GROUP BY unit_code, day, source
-    ) AS f
-    ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON f.unit_code = u.unit_code AND f.day >= u.from_day
+    FROM recorded_flows(from={from:Date}, to={to:Date}) AS f
+    ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON f.unit_code = u.unit_code AND f.unit_day >= u.from_day
     WHERE u.at_code != ''
     GROUP BY at_code, at_valid_from, source
 )

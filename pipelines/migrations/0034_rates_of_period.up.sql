@@ -1,5 +1,5 @@
 -- A named period beside the same one of the year before. A unit is compared with itself only: a key that did not exist then, or
--- a code that named another place, has nothing to be compared with (re-base both periods on one day's units instead).
+-- a code that named another place, has nothing to be compared with (`rates_of_period_rebased` puts both periods on one day's units).
 CREATE VIEW rates_of_period AS
 WITH
     (SELECT (first_day, last_day, year_before_first_day, year_before_last_day) FROM period_days(period={period:String}, until={until:Date})) AS days
@@ -20,21 +20,8 @@ FROM
         sumIf(f.settled, now) AS n_settled, sumIf(f.early, now) AS n_early, sumIf(f.late, now) AS n_late,
         sumIf(f.received, NOT now) AS b_received, sumIf(f.received, NOT now AND f.channel = 'ONLINE') AS b_online,
         sumIf(f.settled, NOT now) AS b_settled, sumIf(f.early, NOT now) AS b_early, sumIf(f.late, NOT now) AS b_late
-    FROM
-    (
-        SELECT unit_code, received_on >= days.1 AS now, {{unit_day received_on}} AS day, source, channel,
-            sum(sign) AS received, toInt64(0) AS settled, toInt64(0) AS early, toInt64(0) AS late
-        FROM dossier_postings
-        WHERE received_on BETWEEN days.1 AND days.2 OR received_on BETWEEN days.3 AND days.4
-        GROUP BY unit_code, now, day, source, channel
-        UNION ALL
-        SELECT unit_code, settled_on >= days.1 AS now, {{unit_day settled_on}} AS day, source, '' AS channel,
-            toInt64(0), sum(sign), sumIf(sign, compared_on < due_on), sumIf(sign, compared_on > due_on AND due_on != toDate(0))
-        FROM dossier_postings
-        WHERE settled_on != toDate(0) AND (settled_on BETWEEN days.1 AND days.2 OR settled_on BETWEEN days.3 AND days.4)
-        GROUP BY unit_code, now, day, source
-    ) AS f
-    ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON f.unit_code = u.unit_code AND f.day >= u.from_day
+    FROM flows_of_period(period={period:String}, until={until:Date}) AS f
+    ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON f.unit_code = u.unit_code AND f.unit_day >= u.from_day
     WHERE u.at_code != ''
     GROUP BY at_code, at_valid_from, source
 )

@@ -16,8 +16,7 @@
 -- became communes; going back those of today's communes, which lay in a district); who cannot be placed there is a row of the
 -- own unit.
 --
--- Summed per code and period of the lists before it is placed, since all days of a period are placed alike: placing flow by
--- flow takes twice as long at a million dossiers.
+-- Netted under the recorded code first: postings that cancel each other must not mark a unit as not comparable.
 CREATE VIEW rates_rebased AS
 SELECT at_code AS unit_code, at_valid_from AS unit_valid_from, any(name) AS unit_name,
     sum(n_received) AS received, sum(n_online) AS received_online, {{rate online_submission | toFloat64}} AS online_rate,
@@ -27,41 +26,21 @@ SELECT at_code AS unit_code, at_valid_from AS unit_valid_from, any(name) AS unit
     toBool(min(certain)) AS comparable
 FROM
 (
-    SELECT place.1 AS at_code, place.2 AS at_valid_from, any(place.3) AS name, source, min(comparable) AS certain,
-        sum(n_received * place.4) AS n_received, sum(n_online * place.4) AS n_online,
-        sum(n_settled * place.4) AS n_settled, sum(n_early * place.4) AS n_early, sum(n_late * place.4) AS n_late
+    SELECT p.at_code AS at_code, p.at_valid_from AS at_valid_from, any(p.at_name) AS name, f.source AS source, min(p.comparable) AS certain,
+        sum(f.n_received * p.share) AS n_received, sum(f.n_online * p.share) AS n_online,
+        sum(f.n_settled * p.share) AS n_settled, sum(f.n_early * p.share) AS n_early, sum(f.n_late * p.share) AS n_late
     FROM
     (
-        SELECT
-            arrayJoin(if({tier:String} = 'country', [('VN', toDate(0), 'Việt Nam', toDecimal64(1, 9))], p.places)) AS place,
-            {tier:String} = 'country' OR p.comparable AS comparable,
-            f.source AS source, f.n_received AS n_received, f.n_online AS n_online, f.n_settled AS n_settled, f.n_early AS n_early, f.n_late AS n_late
-        FROM
-        (
-            SELECT unit_code, source, period,
-                sum(received) AS n_received, sumIf(received, channel = 'ONLINE') AS n_online, sum(settled) AS n_settled, sum(early) AS n_early, sum(late) AS n_late
-            FROM
-            (
-                SELECT unit_code, source, channel, arrayLast(first_day -> first_day <= received_on, (SELECT arraySort(groupUniqArray(from_day)) FROM unit_rebased)) AS period,
-                    sum(sign) AS received, toInt64(0) AS settled, toInt64(0) AS early, toInt64(0) AS late
-                FROM dossier_postings
-                WHERE received_on BETWEEN {from:Date} AND {to:Date}
-                GROUP BY unit_code, source, channel, period
-                UNION ALL
-                SELECT unit_code, source, '' AS channel, arrayLast(first_day -> first_day <= settled_on, (SELECT arraySort(groupUniqArray(from_day)) FROM unit_rebased)) AS period,
-                    toInt64(0), sum(sign), sumIf(sign, compared_on < due_on), sumIf(sign, compared_on > due_on AND due_on != toDate(0))
-                FROM dossier_postings
-                WHERE settled_on BETWEEN {from:Date} AND {to:Date} AND settled_on != toDate(0)
-                GROUP BY unit_code, source, period
-            )
-            GROUP BY unit_code, source, period
-            HAVING n_received != 0 OR n_online != 0 OR n_settled != 0 OR n_early != 0 OR n_late != 0
-        ) AS f
-        ASOF LEFT JOIN unit_placements(tier={tier:String}, units={units:String}, split={split:String}) AS p ON f.unit_code = p.unit_code AND f.period >= p.from_day
-    )
+        SELECT unit_code, unit_day, source,
+            sum(received) AS n_received, sumIf(received, channel = 'ONLINE') AS n_online, sum(settled) AS n_settled, sum(early) AS n_early, sum(late) AS n_late
+        FROM recorded_flows(from={from:Date}, to={to:Date})
+        GROUP BY unit_code, unit_day, source
+        HAVING n_received != 0 OR n_online != 0 OR n_settled != 0 OR n_early != 0 OR n_late != 0
+    ) AS f
+    INNER JOIN placed_on_unit_day(tier={tier:String}, units={units:String}, split={split:String}) AS p ON f.unit_code = p.unit_code AND f.unit_day = p.unit_day
     GROUP BY at_code, at_valid_from, source
 )
 GROUP BY at_code, at_valid_from
 HAVING received != 0 OR received_online != 0 OR settled != 0 OR settled_early != 0 OR settled_late != 0
-SETTINGS join_use_nulls = 0
+SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0
 COMMENT 'rates_rebased(from=, to=, tier=, units=, split=): rates per unit over any period, both days included, on the units of the day `units`; split none, area or first; comparable: all dossiers lie in this unit for certain, and none elsewhere that might be its own'

@@ -1,0 +1,1 @@
+DROP VIEW placed_on_unit_day

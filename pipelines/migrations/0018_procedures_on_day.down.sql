@@ -1,0 +1,1 @@
+DROP VIEW procedures_on_day

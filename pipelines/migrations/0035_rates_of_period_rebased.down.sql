@@ -1,0 +1,1 @@
+DROP VIEW rates_of_period_rebased

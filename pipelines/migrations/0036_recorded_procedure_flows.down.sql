@@ -1,0 +1,1 @@
+DROP VIEW recorded_procedure_flows

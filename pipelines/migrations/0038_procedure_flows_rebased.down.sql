@@ -1,0 +1,1 @@
+DROP VIEW procedure_flows_rebased

@@ -1,0 +1,1 @@
+DROP VIEW rates_by_sector_rebased

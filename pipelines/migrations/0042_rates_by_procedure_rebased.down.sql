@@ -1,0 +1,1 @@
+DROP VIEW rates_by_procedure_rebased
