@@ -1,5 +1,5 @@
 -- A second road to the same fold, for people and for the audit: it orders by the text of the event_id instead of `rank` and
--- reads the log alone, never the ledger.
+-- reads the log alone, never the ledger. The order is one text, (revision, event_id): pairs take five times as long.
 CREATE VIEW dossiers
 (
     dossier_id String COMMENT 'Number of the dossier',
@@ -43,29 +43,29 @@ FROM
 (
     SELECT
         dossier_id,
-        argMaxIf(event_type, (revision, lower(toString(event_id))), bitTest(says, 17)) AS d_life,
-        argMaxIf(source, (revision, lower(toString(event_id))), bitTest(says, 17)) AS d_source,
-        argMaxIf(receiving_unit, (revision, lower(toString(event_id))), bitTest(says, 0)) AS d_receiving_unit,
-        argMaxIf(processing_unit, (revision, lower(toString(event_id))), bitTest(says, 1)) AS d_processing_unit,
-        argMaxIf(procedure_code, (revision, lower(toString(event_id))), bitTest(says, 2)) AS d_procedure_code,
-        argMaxIf(sector_code, (revision, lower(toString(event_id))), bitTest(says, 3)) AS d_sector_code,
-        argMaxIf(channel, (revision, lower(toString(event_id))), bitTest(says, 4)) AS d_channel,
-        argMaxIf(service_level, (revision, lower(toString(event_id))), bitTest(says, 5)) AS d_service_level,
-        argMaxIf(received_at, (revision, lower(toString(event_id))), bitTest(says, 6)) AS d_received_at,
-        argMaxIf(due_at, (revision, lower(toString(event_id))), bitTest(says, 7)) AS d_due_at,
-        argMaxIf(settled_at, (revision, lower(toString(event_id))), bitTest(says, 8)) AS d_settled_at,
-        argMaxIf(returned_at, (revision, lower(toString(event_id))), bitTest(says, 9)) AS d_returned_at,
-        argMaxIf(supplement_pause_ms, (revision, lower(toString(event_id))), bitTest(says, 10)) AS d_supplement_pause_ms,
-        argMaxIf(supplement_requests, (revision, lower(toString(event_id))), bitTest(says, 11)) AS d_supplement_requests,
-        argMaxIf(fee_due, (revision, lower(toString(event_id))), bitTest(says, 12)) AS d_fee_due,
-        argMaxIf(paid_online, (revision, lower(toString(event_id))), bitTest(says, 13)) AS d_paid_online,
-        argMaxIf(digital_result, (revision, lower(toString(event_id))), bitTest(says, 14)) AS d_digital_result,
-        argMaxIf(digitised, (revision, lower(toString(event_id))), bitTest(says, 15)) AS d_digitised,
-        argMaxIf(data_reused, (revision, lower(toString(event_id))), bitTest(says, 16)) AS d_data_reused,
+        argMaxIf(event_type, told, bitTest(says, 17)) AS d_life,
+        argMaxIf(source, told, bitTest(says, 17)) AS d_source,
+        argMaxIf(receiving_unit, told, bitTest(says, 0)) AS d_receiving_unit,
+        argMaxIf(processing_unit, told, bitTest(says, 1)) AS d_processing_unit,
+        argMaxIf(procedure_code, told, bitTest(says, 2)) AS d_procedure_code,
+        argMaxIf(sector_code, told, bitTest(says, 3)) AS d_sector_code,
+        argMaxIf(channel, told, bitTest(says, 4)) AS d_channel,
+        argMaxIf(service_level, told, bitTest(says, 5)) AS d_service_level,
+        argMaxIf(received_at, told, bitTest(says, 6)) AS d_received_at,
+        argMaxIf(due_at, told, bitTest(says, 7)) AS d_due_at,
+        argMaxIf(settled_at, told, bitTest(says, 8)) AS d_settled_at,
+        argMaxIf(returned_at, told, bitTest(says, 9)) AS d_returned_at,
+        argMaxIf(supplement_pause_ms, told, bitTest(says, 10)) AS d_supplement_pause_ms,
+        argMaxIf(supplement_requests, told, bitTest(says, 11)) AS d_supplement_requests,
+        argMaxIf(fee_due, told, bitTest(says, 12)) AS d_fee_due,
+        argMaxIf(paid_online, told, bitTest(says, 13)) AS d_paid_online,
+        argMaxIf(digital_result, told, bitTest(says, 14)) AS d_digital_result,
+        argMaxIf(digitised, told, bitTest(says, 15)) AS d_digitised,
+        argMaxIf(data_reused, told, bitTest(says, 16)) AS d_data_reused,
         max(revision) AS d_revision,
         uniqExact(event_id) AS d_events,
         max(ingested_at) AS d_ingested
-    FROM dossier_events
+    FROM (SELECT *, concat(leftPad(toString(revision), 20, '0'), lower(toString(event_id))) AS told FROM dossier_events)
     GROUP BY dossier_id
 )
 SETTINGS aggregate_functions_null_for_empty = 0
