@@ -49,6 +49,25 @@ test('a period that has not begun is refused', async () => {
   await expect(daysOf('2026-Q4', '2026-09-30')).rejects.toThrow(/until must not be before the period begins/)
 })
 
+test('every view of a period refuses one that ends before it begins', async () => {
+  const views = await rowsOf<{ name: string; statement: string }>(
+    database.clickhouse,
+    "SELECT name, create_table_query AS statement FROM system.tables WHERE database = currentDatabase() AND create_table_query LIKE '%{from:Date}%' ORDER BY name",
+  )
+  expect(views.length).toBeGreaterThan(20)
+  const values: Record<string, string> = {
+    ...{ from: '2025-02-01', to: '2025-01-31', tier: 'commune', units: '2026-01-01', split: 'none' },
+    ...{ at: '2026-01-01 00:00:00', unit: '58', least: '1' },
+  }
+  for (const { name, statement } of views) {
+    const parameters = [...new Set([...statement.matchAll(/\{(\w+):/g)].map(([, parameter]) => parameter as string))]
+    const words = parameters.map(parameter => `${parameter}='${values[parameter]}'`).join(', ')
+    await expect(rowsOf(database.clickhouse, `SELECT * FROM ${name}(${words})`), name).rejects.toThrow(
+      /from must not be after to/,
+    )
+  }
+}, 60_000)
+
 test('rates beside those of the year before, whole and to date', async () => {
   const dossier = (n: number, received_at: string, channel: 'ONLINE' | 'COUNTER') => ({
     event: eventOf(eventJson({ dossier_id: `P-${n}`, received_at, channel, processing_unit: '58' })),

@@ -1,6 +1,6 @@
 /** What ClickHouse has of the catalogue: the table `indicators`, and the views `indicator_values` and `indicator_values_rebased` made from it. */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { unitDay } from '../templates.ts'
+import { FROM_TO, unitDay } from '../templates.ts'
 import { type Indicator, type Measure, ownIndicators } from './catalogue.ts'
 import { conditionOf, nameOf, ratioOf } from './measures.ts'
 
@@ -71,7 +71,7 @@ FROM
         ${passes.join('\n        UNION ALL\n        ')}
     ) AS f
     ${join}
-    WHERE u.at_code != '' AND throwIf({from:Date} > {to:Date}, 'from must not be after to') = 0
+    WHERE u.at_code != '' AND ${FROM_TO}
     GROUP BY at_code, at_valid_from
 )
 ARRAY JOIN [

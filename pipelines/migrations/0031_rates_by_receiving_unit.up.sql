@@ -12,13 +12,13 @@ FROM
         sum(sign) AS n_received, sumIf(sign, channel = 'ONLINE') AS n_online, toInt64(0) AS n_settled, toInt64(0) AS n_early, toInt64(0) AS n_late,
         sumIf(sign, receiving_unit != '' AND receiving_unit != unit_code) AS n_elsewhere
     FROM dossier_postings
-    WHERE received_on BETWEEN {from:Date} AND {to:Date}
+    WHERE received_on BETWEEN {from:Date} AND {to:Date} AND {{from_to}}
     GROUP BY filed_code, day, source
     UNION ALL
     SELECT if(receiving_unit != '', receiving_unit, unit_code) AS filed_code, {{unit_day settled_on}} AS day, source,
         toInt64(0), toInt64(0), sum(sign), sumIf(sign, compared_on < due_on), sumIf(sign, compared_on > due_on AND due_on != toDate(0)), toInt64(0)
     FROM dossier_postings
-    WHERE settled_on BETWEEN {from:Date} AND {to:Date} AND settled_on != toDate(0)
+    WHERE settled_on BETWEEN {from:Date} AND {to:Date} AND {{from_to}} AND settled_on != toDate(0)
     GROUP BY filed_code, day, source
 ) AS f
 ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON f.filed_code = u.unit_code AND f.day >= u.from_day

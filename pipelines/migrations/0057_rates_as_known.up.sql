@@ -20,13 +20,13 @@ FROM
         SELECT unit_code, {{unit_day received_on}} AS day, source,
             sum(sign) AS received, sumIf(sign, channel = 'ONLINE') AS online, toInt64(0) AS settled, toInt64(0) AS early, toInt64(0) AS late
         FROM dossier_postings
-        WHERE posted_at <= {at:DateTime64(3, 'UTC')} AND received_on BETWEEN {from:Date} AND {to:Date}
+        WHERE posted_at <= {at:DateTime64(3, 'UTC')} AND received_on BETWEEN {from:Date} AND {to:Date} AND {{from_to}}
         GROUP BY unit_code, day, source
         UNION ALL
         SELECT unit_code, {{unit_day settled_on}} AS day, source,
             toInt64(0), toInt64(0), sum(sign), sumIf(sign, compared_on < due_on), sumIf(sign, compared_on > due_on AND due_on != toDate(0))
         FROM dossier_postings
-        WHERE posted_at <= {at:DateTime64(3, 'UTC')} AND settled_on BETWEEN {from:Date} AND {to:Date} AND settled_on != toDate(0)
+        WHERE posted_at <= {at:DateTime64(3, 'UTC')} AND settled_on BETWEEN {from:Date} AND {to:Date} AND {{from_to}} AND settled_on != toDate(0)
         GROUP BY unit_code, day, source
     ) AS f
     ASOF LEFT JOIN tier_on_day(tier={tier:String}) AS u ON f.unit_code = u.unit_code AND f.day >= u.from_day

@@ -2,7 +2,7 @@
 -- for the asked unit in the asked period. A code names a unit of one tier by its length, so no tier is asked.
 CREATE VIEW postings_of_unit AS
 SELECT p.slot AS slot, p.dossier_id AS dossier_id, p.posted_at AS posted_at, p.sign AS sign, p.flow AS flow, p.online AS online, p.early AS early, p.late AS late,
-    p.day BETWEEN {from:Date} AND {to:Date} AND ({unit:String} = 'VN' OR u.commune_code = {unit:String} OR u.district_code = {unit:String} OR u.province_code = {unit:String}) AS here
+    p.day BETWEEN {from:Date} AND {to:Date} AND {{from_to}} AND ({unit:String} = 'VN' OR u.commune_code = {unit:String} OR u.district_code = {unit:String} OR u.province_code = {unit:String}) AS here
 FROM
 (
     SELECT slot, dossier_id, posted_at, sign, unit_code, 'received' AS flow, received_on AS day, channel = 'ONLINE' AS online, false AS early, false AS late

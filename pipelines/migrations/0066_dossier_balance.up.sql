@@ -79,7 +79,7 @@ ANY LEFT JOIN
     GROUP BY unit_code
 ) AS u ON f.unit_code = u.unit_code
 WHERE u.at_code != ''
-    AND throwIf({from:Date} > {to:Date}, 'from must not be after to') = 0
+    AND {{from_to}}
 GROUP BY at_code, at_valid_from
 SETTINGS join_use_nulls = 0, aggregate_functions_null_for_empty = 0
 COMMENT 'dossier_balance(from=, to=, tier=): carried_over + received - ended = pending per unit (as valid on the last day), both days included, with channels, service levels and outcomes'

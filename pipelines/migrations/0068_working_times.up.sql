@@ -18,5 +18,5 @@ SELECT unit_code, {{unit_day settled_on}} AS unit_day, procedure_code, toDate(ro
     multiIf(compared_on < received_on, 'implausible', received_on < first_day OR compared_on > last_day, 'uncovered', 'known') AS state,
     if(state = 'known', toInt32(numbers[toUInt16(compared_on) - toUInt16(first_day) + 1]) - toInt32(numbers[toUInt16(received_on) - toUInt16(first_day) + 1]), 0) AS days
 FROM dossier_postings
-WHERE settled_on BETWEEN {from:Date} AND {to:Date} AND settled_on != toDate(0) AND outside = 0
+WHERE settled_on BETWEEN {from:Date} AND {to:Date} AND {{from_to}} AND settled_on != toDate(0) AND outside = 0
 COMMENT 'working_times(from=, to=): postings of dossiers settled in the period with the working days from reception to settlement less the supplement pause (first day not counted, last day counted); state: known, uncovered (a day outside the calendar) or implausible (ended before reception); unit_day, version_day: days that stand for those of settlement and reception where units and procedures are looked up'

@@ -35,7 +35,7 @@ FROM
                 WHERE ingested_at >= toDateTime64({from:Date}, 3, 'UTC') - toIntervalHour(7) AND ingested_at < toDateTime64({to:Date}, 3, 'UTC') + toIntervalHour(17)
             )
         )
-        WHERE day BETWEEN {from:Date} AND {to:Date}
+        WHERE day BETWEEN {from:Date} AND {to:Date} AND {{from_to}}
         GROUP BY day, source, dossier_id
     ) AS e
     INNER JOIN
