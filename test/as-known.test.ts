@@ -4,35 +4,18 @@
  * Causes are held against a plain classification of what the oracle says of each dossier after each batch.
  */
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { prepareDatabase } from '../pipelines/prepare.ts'
+import { expect, test } from 'vitest'
 import type { DossierEvent } from '../schemas/dossier-event/event.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { createInsert } from '../services/ingest/insert.ts'
-import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
+import { eventJson, eventOf } from './events.ts'
 import { type Scenario, scenario } from './oracle/generators.ts'
 import { unitOnDay } from './oracle/lists.ts'
 import { countedFacts, type Facts, ratesBetween } from './oracle/oracle.ts'
+import { ownDatabase } from './own-database.ts'
 
-const DATABASE = 'motcua_as_known'
 /** No history is begun after this long. */
 const HISTORY_MS = 8_000
-const server = clickhouseOfTests('default', 'default')
-const clickhouse = clickhouseOfTests('default', DATABASE)
-const insert = createInsert(clickhouse, 'dossier_events')
-
-beforeAll(async () => {
-  await server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-  await prepareDatabase(
-    {
-      CLICKHOUSE_URL: inject('clickhouseUrl'),
-      CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
-      CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
-    },
-    DATABASE,
-  )
-})
-afterAll(() => server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` }))
+const { clickhouse, empty, ingest } = ownDatabase('motcua_as_known')
 
 const MEASURES = ['received', 'received_online', 'settled', 'settled_early', 'settled_on_time', 'settled_late'] as const
 type Counts = Record<(typeof MEASURES)[number], number>
@@ -55,15 +38,9 @@ const text = (ms: number) => new Date(ms).toISOString().slice(0, 23).replace('T'
 
 /** A scenario's batches one after the other, a minute apart. Returns them. */
 async function deliver({ deliveries, fates }: Scenario): Promise<DossierEvent[][]> {
-  for (const table of ['dossier_events', 'dossier_postings'])
-    await clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
+  await empty()
   const batches = fates.map((_, at) => deliveries.filter(({ batch }) => batch === at).map(({ event }) => event))
-  for (const [at, events] of batches.entries())
-    if (events.length > 0)
-      await insert(
-        events.map((event, offset) => ({ event, partition: 0, offset: BigInt(at * 1_000 + offset) })),
-        { topic: 't', writerOf: () => 'test', batch: `b${at}`, ingested_at_ms: momentOf(at) },
-      )
+  for (const [at, events] of batches.entries()) await ingest(events, { ingested_at_ms: momentOf(at) })
   return batches
 }
 

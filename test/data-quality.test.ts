@@ -3,15 +3,14 @@
  * finds in them. Dead letters are counted once each, by reason.
  */
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { bring, readAndCheck } from '../pipelines/catalogue/load.ts'
 import { NULLABLE_FIELDS } from '../schemas/dossier-event/event.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { createInsert } from '../services/ingest/insert.ts'
-import { type ScenarioDatabase, scenarioDatabase } from './deliveries.ts'
 import { furnished } from './furnished.ts'
 import { scenario } from './oracle/generators.ts'
 import { type Delivered, dataQuality, silentSources } from './oracle/quality.ts'
+import { ownDatabase } from './own-database.ts'
 
 const CATALOGUE = new URL('data/catalogue', import.meta.url).pathname
 const SECONDS = 5
@@ -29,12 +28,8 @@ const MOMENTS = [
 const DAYS = ['2026-02-28', '2026-03-01', '2026-03-02', '2026-03-03', '2026-03-10']
 const ATS = ['2026-03-02T00:00:00Z', '2026-03-10T09:00:00Z', '2026-03-25T00:00:00Z', '2026-06-01T12:00:00Z']
 
-let database: ScenarioDatabase
-beforeAll(async () => {
-  database = await scenarioDatabase('motcua_quality')
-  await bring(database.clickhouse, CATALOGUE, readAndCheck(CATALOGUE).tables)
-})
-afterAll(() => database.drop())
+const database = ownDatabase('motcua_quality')
+beforeAll(() => bring(database.clickhouse, CATALOGUE, readAndCheck(CATALOGUE).tables))
 
 const COUNTS = 'events, distinct_events, repeats, corrections, voids, dossiers, unknown_procedures'
 const quality = (from: string, to: string) =>
@@ -52,13 +47,12 @@ const silent = (at: string) =>
 
 /** Every delivery in its batch; a batch comes in at its moment. Returns the log as it then stands. */
 async function deliver(deliveries: Parameters<typeof furnished>[0]): Promise<Delivered[]> {
-  const insert = createInsert(database.clickhouse, 'dossier_events')
   const log: Delivered[] = []
   for (const [batch, own] of [...Map.groupBy(deliveries, one => one.batch)].sort(([a], [b]) => a - b)) {
     const ingested_at_ms = MOMENTS[batch] as number
-    const rows = own.map(({ event }, at) => ({ event, partition: 0, offset: BigInt(batch * 1_000 + at) }))
+    const rows = database.rowsOfEvents(own.map(({ event }) => event))
     for (const { event, offset } of rows) log.push({ event, ingested_ms: ingested_at_ms, offset: Number(offset) })
-    await insert(rows, { topic: 'quality', writerOf: () => 'test', batch: `b${batch}`, ingested_at_ms })
+    await database.insert(rows, { ingested_at_ms })
   }
   return log
 }

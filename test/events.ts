@@ -8,7 +8,7 @@ import type { DossierEvent, DossierEventJson } from '../schemas/dossier-event/ev
 import { dossierEventJson } from '../schemas/dossier-event/event.ts'
 import { directoryRegistry } from '../schemas/registry.ts'
 import { frame } from '../schemas/wire.ts'
-import { createClickHouse, type Role, rowsOf } from '../services/common/clickhouse.ts'
+import { type ClickHouseConfig, createClickHouse, type Role, rowsOf } from '../services/common/clickhouse.ts'
 import { javaPartitioner } from '../services/common/partition.ts'
 
 const schema = await directoryRegistry().newest('dossier-event')
@@ -39,16 +39,14 @@ export async function producerOfTests(): Promise<Producer> {
   return producer
 }
 
+/** The server of this run, and who asks it. */
+export const clickhouseConfig = (): ClickHouseConfig => ({
+  CLICKHOUSE_URL: inject('clickhouseUrl'),
+  CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
+  CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
+})
 export const clickhouseOfTests = (role: Role = 'default', database = 'motcua'): ClickHouseClient =>
-  createClickHouse(
-    {
-      CLICKHOUSE_URL: inject('clickhouseUrl'),
-      CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
-      CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
-    },
-    role,
-    { database },
-  )
+  createClickHouse(clickhouseConfig(), role, { database })
 
 /** Asks until the answer satisfies, and returns it; the last answer is in the error. */
 export async function eventually<T>(

@@ -4,14 +4,14 @@
  * very same numbers.
  */
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { readCatalogue } from '../pipelines/indicators/catalogue.ts'
 import { loadIndicators } from '../pipelines/indicators/views.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { propertySeconds, type ScenarioDatabase, scenarioDatabase } from './deliveries.ts'
 import { scenario } from './oracle/generators.ts'
 import { unitOnDay } from './oracle/lists.ts'
 import { countedFacts, type Facts } from './oracle/oracle.ts'
+import { ownDatabase, propertySeconds } from './own-database.ts'
 
 const TIERS = ['commune', 'district', 'province', 'country'] as const
 type Tier = (typeof TIERS)[number]
@@ -19,11 +19,7 @@ const DAYS = ['2024-03-01', '2025-06-30', '2025-07-01', '2025-08-04', '2026-01-0
 const SECONDS = propertySeconds(8)
 const DAY_MS = 86_400_000
 
-let database: ScenarioDatabase
-beforeAll(async () => {
-  database = await scenarioDatabase('motcua_indicators')
-})
-afterAll(() => database.drop())
+const database = ownDatabase('motcua_indicators')
 
 /** A dossier seen from a period: what it is part of. */
 interface View {
