@@ -15,6 +15,7 @@ import { furnished } from './furnished.ts'
 import { scenario } from './oracle/generators.ts'
 import { busyProcedures, type Period, procedureRates, ratesByGroup, ratesByProcedure } from './oracle/procedures.ts'
 import { ownDatabase } from './own-database.ts'
+import { forAny } from './property.ts'
 
 const CATALOGUE = new URL('data/catalogue', import.meta.url).pathname
 const SECONDS = 5
@@ -36,54 +37,50 @@ const ask = (columns: string, view: string, { from, to, tier }: Period, more = '
   )
 
 test('for any events: rates by procedure and group, over procedures, and busy ones are the oracle’s', async () => {
-  const end_ms = performance.now() + SECONDS * 1_000
   const seen = { runs: 0, listed: 0, said: 0, unknown: 0, groups: 0, busy: 0 }
-  await fc.assert(
-    fc.asyncProperty(
+  await forAny(
+    { seconds: SECONDS, numRuns: 40, endOnFailure: true },
+    [
       scenario(150, 250),
       fc.constantFrom(...FROM),
       fc.constantFrom(...TO),
       fc.constantFrom('country' as const, 'province' as const, 'commune' as const),
-      async ({ deliveries: any }, from, to, tier) => {
-        if (performance.now() > end_ms) return
-        const deliveries = furnished(any)
-        await database.empty()
-        await database.deliver(deliveries)
-        const events = deliveries.map(({ event }) => event)
-        const period = { from, to, tier }
-        const rows = ratesByProcedure(events, period)
-        const columns = `procedure_code, in_catalogue, level, level_from, ${COUNTS}`
-        expect(await ask(columns, 'rates_by_procedure', period)).toEqual(rows)
-        const groups = ratesByGroup(events, period)
-        expect(await ask(`group_code, ${COUNTS}, received_uncertain`, 'rates_by_procedure_group', period)).toEqual(
-          groups,
-        )
-        expect(
-          await ask(
-            `procedures, procedures_online, online_share, procedures_unknown, procedures_level_known, procedures_full,
+    ],
+    async ({ deliveries: any }, from, to, tier) => {
+      const deliveries = furnished(any)
+      await database.empty()
+      await database.deliver(deliveries)
+      const events = deliveries.map(({ event }) => event)
+      const period = { from, to, tier }
+      const rows = ratesByProcedure(events, period)
+      const columns = `procedure_code, in_catalogue, level, level_from, ${COUNTS}`
+      expect(await ask(columns, 'rates_by_procedure', period)).toEqual(rows)
+      const groups = ratesByGroup(events, period)
+      expect(await ask(`group_code, ${COUNTS}, received_uncertain`, 'rates_by_procedure_group', period)).toEqual(groups)
+      expect(
+        await ask(
+          `procedures, procedures_online, online_share, procedures_unknown, procedures_level_known, procedures_full,
              full_share, catalogue_level_known, catalogue_full, catalogue_full_share`,
-            'procedure_rates',
-            period,
-          ),
-        ).toEqual(procedureRates(events, period))
-        const busy = busyProcedures(events, period, 2)
-        expect(
-          await ask(
-            'procedure_code, level, level_from, received, received_online, online_rate',
-            'busy_procedures',
-            period,
-            ', least=2',
-          ),
-        ).toEqual(busy)
-        seen.runs++
-        seen.listed += rows.filter(row => row.level_from === 'catalogue').length
-        seen.said += rows.filter(row => row.level_from === 'events').length
-        seen.unknown += rows.filter(row => row.procedure_code !== '' && !row.in_catalogue).length
-        seen.groups += groups.filter(row => row.received_uncertain > 0).length
-        seen.busy += busy.length
-      },
-    ),
-    { numRuns: 40, endOnFailure: true },
+          'procedure_rates',
+          period,
+        ),
+      ).toEqual(procedureRates(events, period))
+      const busy = busyProcedures(events, period, 2)
+      expect(
+        await ask(
+          'procedure_code, level, level_from, received, received_online, online_rate',
+          'busy_procedures',
+          period,
+          ', least=2',
+        ),
+      ).toEqual(busy)
+      seen.runs++
+      seen.listed += rows.filter(row => row.level_from === 'catalogue').length
+      seen.said += rows.filter(row => row.level_from === 'events').length
+      seen.unknown += rows.filter(row => row.procedure_code !== '' && !row.in_catalogue).length
+      seen.groups += groups.filter(row => row.received_uncertain > 0).length
+      seen.busy += busy.length
+    },
   )
   expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(0)
 }, 60_000)

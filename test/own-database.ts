@@ -11,10 +11,6 @@ import { createInsert, INSERT_SETTINGS } from '../services/ingest/insert.ts'
 import { clickhouseConfig, clickhouseOfTests } from './events.ts'
 import type { Fate, Scenario } from './oracle/generators.ts'
 
-/** How long a property is tried: shortly in npm test, a fifth of EXACTNESS_SECONDS in npm run test:long. */
-export const propertySeconds = (short: number): number =>
-  process.env.EXACTNESS_SECONDS === undefined ? short : Number(process.env.EXACTNESS_SECONDS) / 5
-
 /** To be called where hooks may be. `ingestedAt`: when a batch comes in; now, unless told otherwise. */
 export function ownDatabase(name: string, ingestedAt: (batch: number) => number = Date.now) {
   const server = clickhouseOfTests('default', 'default')

@@ -9,7 +9,8 @@ import { rowsOf } from '../services/common/clickhouse.ts'
 import { eventJson, eventOf } from './events.ts'
 import { scenario } from './oracle/generators.ts'
 import { backlogOf, balanceOf, ratesWhereFiled } from './oracle/oracle.ts'
-import { ownDatabase, propertySeconds } from './own-database.ts'
+import { ownDatabase } from './own-database.ts'
+import { forAny, propertySeconds } from './property.ts'
 
 const TIERS = ['commune', 'district', 'province', 'country'] as const
 const DAYS = ['2024-03-01', '2025-06-30', '2025-07-01', '2025-08-04', '2026-01-01']
@@ -43,34 +44,24 @@ const account = (from: string, to: string, tier: string) =>
 test(
   'for any events: stocks of any day and accounts of any period are the oracle’s',
   async () => {
-    const end_ms = performance.now() + SECONDS * 1_000
-    let runs = 0
-    await fc.assert(
-      fc.asyncProperty(
-        scenario(60, 140),
-        fc.constantFrom(...DAYS),
-        fc.constantFrom(...DAYS),
-        fc.constantFrom(...TIERS),
-        fc.nat(20),
-        async ({ deliveries }, one, other, tier, soon) => {
-          if (performance.now() > end_ms) return
-          runs++
-          const [from, to] = [one, other].sort() as [string, string]
-          await database.empty()
-          await database.deliver(deliveries)
-          const events = deliveries.map(({ event }) => event)
-          expect(await backlog(to, tier, soon)).toEqual(backlogOf(events, { as_of: to, tier, soon }))
-          expect(await filed(from, to, tier)).toEqual(ratesWhereFiled(events, { from, to, tier }))
-          const rows = await account(from, to, tier)
-          expect(rows).toEqual(balanceOf(events, { from, to, tier }))
-          for (const row of rows as Record<string, number>[])
-            expect((row.carried_over ?? 0) + (row.received ?? 0) - (row.ended ?? 0)).toBe(row.pending)
-          // The audit folds on a road of its own: it must agree about any events, not only about tidy ones.
-          const dossiers = [...new Set(events.map(event => event.dossier_id))]
-          expect(await compareDossiers(database.clickhouse, dossiers)).toEqual([])
-        },
-      ),
-      { numRuns: Math.max(20, SECONDS) },
+    const runs = await forAny(
+      { seconds: SECONDS, numRuns: Math.max(20, SECONDS) },
+      [scenario(60, 140), fc.constantFrom(...DAYS), fc.constantFrom(...DAYS), fc.constantFrom(...TIERS), fc.nat(20)],
+      async ({ deliveries }, one, other, tier, soon) => {
+        const [from, to] = [one, other].sort() as [string, string]
+        await database.empty()
+        await database.deliver(deliveries)
+        const events = deliveries.map(({ event }) => event)
+        expect(await backlog(to, tier, soon)).toEqual(backlogOf(events, { as_of: to, tier, soon }))
+        expect(await filed(from, to, tier)).toEqual(ratesWhereFiled(events, { from, to, tier }))
+        const rows = await account(from, to, tier)
+        expect(rows).toEqual(balanceOf(events, { from, to, tier }))
+        for (const row of rows as Record<string, number>[])
+          expect((row.carried_over ?? 0) + (row.received ?? 0) - (row.ended ?? 0)).toBe(row.pending)
+        // The audit folds on a road of its own: it must agree about any events, not only about tidy ones.
+        const dossiers = [...new Set(events.map(event => event.dossier_id))]
+        expect(await compareDossiers(database.clickhouse, dossiers)).toEqual([])
+      },
     )
     expect(runs).toBeGreaterThan(2)
   },
