@@ -18,17 +18,16 @@ import { linesOf } from '../pipelines/audit/report.ts'
 import { createAuditSchedule } from '../pipelines/audit/schedule.ts'
 import { planSlices } from '../pipelines/audit/slices.ts'
 import { comparisonOf } from '../pipelines/audit/sums.ts'
-import { untilNow } from '../pipelines/audit/topic.ts'
 import { directoryRegistry } from '../schemas/registry.ts'
 import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
 import { commonShape, readConfig } from '../services/common/config.ts'
 import { createKafka, createProducer } from '../services/common/kafka.ts'
 import { createMetrics } from '../services/common/metrics.ts'
 import { javaPartitioner, partitionOf } from '../services/common/partition.ts'
+import { TOPIC, untilNow } from '../services/ingest/progress.ts'
 import { eventJson, eventOf, messageOf } from './events.ts'
 import { startOwnStack } from './own-stack.ts'
 
-const TOPIC = 'dossier-events'
 const log = pino({ level: 'silent' })
 const closing: (() => Promise<unknown>)[] = []
 let environment: NodeJS.ProcessEnv

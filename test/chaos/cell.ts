@@ -6,9 +6,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createRandom, type Random } from '../../infra/sample/random.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
+import { GROUP } from '../../services/ingest/progress.ts'
 import { MomentMissed } from './control.ts'
 import { ASSIGNED, ASSIGNED_MS_MAX, type Member, type Stack } from './stack.ts'
-import { allCommitted, GROUP, topicEnds, uncommitted, verify } from './verify.ts'
+import { allCommitted, topicEnds, uncommitted, verify } from './verify.ts'
 import { createWorkload, type Delivery, type Workload, type WorkloadOptions } from './workload.ts'
 
 export const MOMENTS = ['start', 'mid-batch', 'before-commit', 'random'] as const
