@@ -1,12 +1,18 @@
-// Promise: says whether a Kafka or a ClickHouse answers at an address, signed in as given, within a few seconds.
+// Promise: says whether a Kafka or a ClickHouse answers at an address, signed in as given, within a few seconds. Somebody's own
+// brokers may well be registered with other ports than the one asked: only who started a broker can hold it to its port.
 
 import { Kafka, logLevel, type SASLOptions } from 'kafkajs'
 import type { ClickHouseAddress, KafkaAddress } from './config.ts'
 
 const LIMIT_MS = 5000
 
-/** A broker that knows itself: a port is open before its broker has registered with the controller. */
+/** The cluster has a broker: a port is open before its broker has registered with the controller. */
 export async function kafkaAnswers(address: KafkaAddress): Promise<boolean> {
+  return (await registeredPorts(address)).length > 0
+}
+
+/** The ports the cluster's brokers are registered with, as the one that answers has them; none where nobody does. */
+export async function registeredPorts(address: KafkaAddress): Promise<number[]> {
   const kafka = new Kafka({
     clientId: 'motcua-reach',
     brokers: [...address.brokers],
@@ -21,9 +27,9 @@ export async function kafkaAnswers(address: KafkaAddress): Promise<boolean> {
   const admin = kafka.admin()
   try {
     await admin.connect()
-    return (await admin.describeCluster()).brokers.length > 0
+    return (await admin.describeCluster()).brokers.map(broker => broker.port)
   } catch {
-    return false
+    return []
   } finally {
     await admin.disconnect().catch(() => {})
   }

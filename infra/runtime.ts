@@ -9,6 +9,7 @@ import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import {
   type ClickHouseAddress,
+  type Config,
   homeFolders,
   type KafkaAddress,
   PROJECT,
@@ -50,16 +51,19 @@ export interface Runtime {
   stop(): Promise<void>
 }
 
-export interface RuntimeOptions {
+export interface ClickHouseOptions {
   /** absolute */
   readonly home: string
   readonly host: string
-  readonly kafkaPort: number
   readonly clickhousePort: number
   readonly env: NodeJS.ProcessEnv
   readonly log: (line: string) => void
   /** a local Kafka or ClickHouse ended although nobody had stopped it */
   readonly onExit?: (exit: ChildExit) => void
+}
+
+export interface RuntimeOptions extends ClickHouseOptions {
+  readonly kafkaPort: number
 }
 
 export class RuntimeMissingError extends Error {
@@ -77,19 +81,15 @@ interface Part<Address> {
   stop(): Promise<unknown>
 }
 
+/** Where the parts are to come from: an address of the environment for each, else Docker or this machine. */
+interface Sources {
+  readonly given: Pick<Config, 'kafka' | 'clickhouse'>
+  readonly docker: boolean
+}
+
 export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
-  const { kafka: givenKafka, clickhouse: givenClickHouse, runtime } = readConfig(options.env)
-  const docker = runtime !== 'local' && (!givenKafka || !givenClickHouse) ? await dockerAnswers(options.env) : false
-  await requireParts({ kafka: !givenKafka, clickhouse: !givenClickHouse }, runtime, docker, options.env)
-
-  // Both ports before either part: an error must not wait for the other one's start.
-  if (!givenKafka) await preparePort('Kafka', options)
-  if (!givenClickHouse) await preparePort('ClickHouse', options)
-
-  const [kafka, clickhouse] = await together(
-    givenKafka ? checkKafka(givenKafka) : startKafka(options, docker),
-    givenClickHouse ? checkClickHouse(givenClickHouse) : startClickHouse(options, docker),
-  )
+  const sources = await prepare(options, options.kafkaPort)
+  const [kafka, clickhouse] = await together(kafkaPart(options, sources), clickhousePart(options, sources))
   let stopping: Promise<void> | undefined
   return {
     kafka: kafka.address,
@@ -102,14 +102,27 @@ export async function startRuntime(options: RuntimeOptions): Promise<Runtime> {
 }
 
 /** The same for ClickHouse alone. */
-export async function startClickHouseAlone(options: RuntimeOptions): Promise<Pick<Runtime, 'clickhouse' | 'stop'>> {
-  const { clickhouse: given, runtime } = readConfig(options.env)
-  const docker = runtime !== 'local' && !given ? await dockerAnswers(options.env) : false
-  await requireParts({ kafka: false, clickhouse: !given }, runtime, docker, options.env)
-  if (!given) await preparePort('ClickHouse', options)
-  const clickhouse = given ? await checkClickHouse(given) : await startClickHouse(options, docker)
+export async function startClickHouseAlone(options: ClickHouseOptions): Promise<Pick<Runtime, 'clickhouse' | 'stop'>> {
+  const clickhouse = await clickhousePart(options, await prepare(options))
   return { clickhouse: clickhouse.address, stop: async () => void (await clickhouse.stop()) }
 }
+
+/** Both ports before either part: an error must not wait for the other one's start. Without `kafkaPort` no Kafka is wanted. */
+async function prepare(options: ClickHouseOptions, kafkaPort?: number): Promise<Sources> {
+  const { kafka, clickhouse, runtime } = readConfig(options.env)
+  const own = { kafka: kafka ? undefined : kafkaPort, clickhouse: clickhouse ? undefined : options.clickhousePort }
+  const wanted = { kafka: own.kafka !== undefined, clickhouse: own.clickhouse !== undefined }
+  const docker = runtime !== 'local' && (wanted.kafka || wanted.clickhouse) ? await dockerAnswers(options.env) : false
+  await requireParts(wanted, runtime, docker, options.env)
+  if (own.kafka !== undefined) await preparePort('Kafka', own.kafka, options)
+  if (own.clickhouse !== undefined) await preparePort('ClickHouse', own.clickhouse, options)
+  return { given: { kafka, clickhouse }, docker }
+}
+
+const kafkaPart = (options: RuntimeOptions, { given, docker }: Sources) =>
+  given.kafka ? checkKafka(given.kafka) : startKafka(options, docker)
+const clickhousePart = (options: ClickHouseOptions, { given, docker }: Sources) =>
+  given.clickhouse ? checkClickHouse(given.clickhouse) : startClickHouse(options, docker)
 
 async function checkKafka(address: KafkaAddress): Promise<Part<RuntimeKafka>> {
   if (!(await kafkaAnswers(address)))
@@ -140,12 +153,12 @@ async function together<A, B>(first: Promise<Part<A>>, second: Promise<Part<B>>)
   throw new AggregateError(errors, errors.map(error => (error as Error).message).join('\n'))
 }
 
-async function preparePort(name: 'Kafka' | 'ClickHouse', options: RuntimeOptions): Promise<void> {
+async function preparePort(name: 'Kafka' | 'ClickHouse', port: number, options: ClickHouseOptions): Promise<void> {
   const folders = homeFolders(options.home)
-  const [folder, pidFile, variable, port] =
+  const [folder, pidFile, variable] =
     name === 'Kafka'
-      ? ([folders.kafka, folders.kafkaPid, 'KAFKA_PORT', options.kafkaPort] as const)
-      : ([folders.clickhouse, folders.clickhousePid, 'CLICKHOUSE_PORT', options.clickhousePort] as const)
+      ? ([folders.kafka, folders.kafkaPid, 'KAFKA_PORT'] as const)
+      : ([folders.clickhouse, folders.clickhousePid, 'CLICKHOUSE_PORT'] as const)
   await endLeftover(name, pidFile, folder, options.log)
   await requireFreePort(variable, options.host, port)
 }
@@ -174,7 +187,7 @@ async function startKafka(options: RuntimeOptions, docker: boolean): Promise<Par
   }
 }
 
-async function startClickHouse(options: RuntimeOptions, docker: boolean): Promise<Part<RuntimeClickHouse>> {
+async function startClickHouse(options: ClickHouseOptions, docker: boolean): Promise<Part<RuntimeClickHouse>> {
   const folders = homeFolders(options.home)
   if (docker) {
     const container = await startContainer('ClickHouse', startClickHouseContainer, {
@@ -207,7 +220,7 @@ async function startClickHouse(options: RuntimeOptions, docker: boolean): Promis
 }
 
 /** An end before readiness is startRuntime's own error. */
-function reportUnexpected(exit: ChildExit, ready: { readonly done: boolean }, options: RuntimeOptions): void {
+function reportUnexpected(exit: ChildExit, ready: { readonly done: boolean }, options: ClickHouseOptions): void {
   if (ready.done && !exit.expected) options.onExit?.(exit)
 }
 

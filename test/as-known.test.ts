@@ -4,35 +4,19 @@
  * Causes are held against a plain classification of what the oracle says of each dossier after each batch.
  */
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
-import { prepareDatabase } from '../pipelines/prepare.ts'
+import { expect, test } from 'vitest'
 import type { DossierEvent } from '../schemas/dossier-event/event.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { createInsert } from '../services/ingest/insert.ts'
-import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
+import { eventJson, eventOf } from './events.ts'
 import { type Scenario, scenario } from './oracle/generators.ts'
 import { unitOnDay } from './oracle/lists.ts'
 import { countedFacts, type Facts, ratesBetween } from './oracle/oracle.ts'
+import { ownDatabase } from './own-database.ts'
+import { forAny } from './property.ts'
 
-const DATABASE = 'motcua_as_known'
 /** No history is begun after this long. */
-const HISTORY_MS = 8_000
-const server = clickhouseOfTests('default', 'default')
-const clickhouse = clickhouseOfTests('default', DATABASE)
-const insert = createInsert(clickhouse, 'dossier_events')
-
-beforeAll(async () => {
-  await server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-  await prepareDatabase(
-    {
-      CLICKHOUSE_URL: inject('clickhouseUrl'),
-      CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
-      CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
-    },
-    DATABASE,
-  )
-})
-afterAll(() => server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` }))
+const HISTORY_SECONDS = 8
+const { clickhouse, empty, ingest } = ownDatabase('motcua_as_known')
 
 const MEASURES = ['received', 'received_online', 'settled', 'settled_early', 'settled_on_time', 'settled_late'] as const
 type Counts = Record<(typeof MEASURES)[number], number>
@@ -55,15 +39,9 @@ const text = (ms: number) => new Date(ms).toISOString().slice(0, 23).replace('T'
 
 /** A scenario's batches one after the other, a minute apart. Returns them. */
 async function deliver({ deliveries, fates }: Scenario): Promise<DossierEvent[][]> {
-  for (const table of ['dossier_events', 'dossier_postings'])
-    await clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
+  await empty()
   const batches = fates.map((_, at) => deliveries.filter(({ batch }) => batch === at).map(({ event }) => event))
-  for (const [at, events] of batches.entries())
-    if (events.length > 0)
-      await insert(
-        events.map((event, offset) => ({ event, partition: 0, offset: BigInt(at * 1_000 + offset) })),
-        { topic: 't', writerOf: () => 'test', batch: `b${at}`, ingested_at_ms: momentOf(at) },
-      )
+  for (const [at, events] of batches.entries()) await ingest(events, { ingested_at_ms: momentOf(at) })
   return batches
 }
 
@@ -156,29 +134,27 @@ const asKnown = (at_ms: number, tier: string, { from, to }: Period) =>
 
 test('for any history, the rates of any past moment and the causes of the difference are the oracle’s', async () => {
   let explained = 0
-  const end_ms = performance.now() + HISTORY_MS
-  await fc.assert(
-    fc.asyncProperty(
+  await forAny(
+    { seconds: HISTORY_SECONDS, numRuns: 12, endOnFailure: true },
+    [
       scenario(1, 40),
       fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6], { minLength: 2, maxLength: 2 }),
       fc.shuffledSubarray(UNITS, { minLength: 3, maxLength: 3 }),
       fc.constantFrom(...PERIODS),
-      async (one, moments, units, period) => {
-        if (performance.now() > end_ms) return
-        const batches = await deliver(one)
-        for (const at of moments) {
-          const known = batches.slice(0, at + 1).flat()
-          for (const tier of TIERS)
-            expect(await asKnown(momentOf(at), tier, period)).toEqual(ratesBetween(known, { ...period, tier }))
-          for (const unit of units) {
-            const rows = await restatement(momentOf(at), unit, period)
-            expect(rows).toEqual(expectedRestatement(batches, at, unit, period))
-            explained += rows.slice(1, 6).filter(row => MEASURES.some(measure => row[measure] !== 0)).length
-          }
+    ],
+    async (one, moments, units, period) => {
+      const batches = await deliver(one)
+      for (const at of moments) {
+        const known = batches.slice(0, at + 1).flat()
+        for (const tier of TIERS)
+          expect(await asKnown(momentOf(at), tier, period)).toEqual(ratesBetween(known, { ...period, tier }))
+        for (const unit of units) {
+          const rows = await restatement(momentOf(at), unit, period)
+          expect(rows).toEqual(expectedRestatement(batches, at, unit, period))
+          explained += rows.slice(1, 6).filter(row => MEASURES.some(measure => row[measure] !== 0)).length
         }
-      },
-    ),
-    { numRuns: 12, endOnFailure: true },
+      }
+    },
   )
   expect(explained).toBeGreaterThan(0)
 })

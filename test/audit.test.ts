@@ -4,10 +4,6 @@
  */
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import type { ClickHouseClient } from '@clickhouse/client'
@@ -15,9 +11,6 @@ import type { Kafka, Producer } from 'kafkajs'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
-import { freePort } from '../infra/ports.ts'
-import { startRuntime } from '../infra/runtime.ts'
-import { addressesOf, SERVICES, startServices } from '../infra/services.ts'
 import { type AuditDeps, type AuditReport, audit, lastClean } from '../pipelines/audit/audit.ts'
 import { AUDIT_SETTINGS } from '../pipelines/audit/ledger.ts'
 import { reingest, repair, waitForIngest } from '../pipelines/audit/repair.ts'
@@ -25,18 +18,16 @@ import { linesOf } from '../pipelines/audit/report.ts'
 import { createAuditSchedule } from '../pipelines/audit/schedule.ts'
 import { planSlices } from '../pipelines/audit/slices.ts'
 import { comparisonOf } from '../pipelines/audit/sums.ts'
-import { untilNow } from '../pipelines/audit/topic.ts'
-import { prepareDatabase } from '../pipelines/prepare.ts'
 import { directoryRegistry } from '../schemas/registry.ts'
 import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
 import { commonShape, readConfig } from '../services/common/config.ts'
-import { createKafka, createProducer, ensureTopics } from '../services/common/kafka.ts'
+import { createKafka, createProducer } from '../services/common/kafka.ts'
 import { createMetrics } from '../services/common/metrics.ts'
 import { javaPartitioner, partitionOf } from '../services/common/partition.ts'
+import { TOPIC, untilNow } from '../services/ingest/progress.ts'
 import { eventJson, eventOf, messageOf } from './events.ts'
+import { startOwnStack } from './own-stack.ts'
 
-const HOST = '127.0.0.1'
-const TOPIC = 'dossier-events'
 const log = pino({ level: 'silent' })
 const closing: (() => Promise<unknown>)[] = []
 let environment: NodeJS.ProcessEnv
@@ -51,34 +42,11 @@ const dossier = (number: number) => `H44.12.17-250804-${number}`
 const DOSSIERS = 12
 
 beforeAll(async () => {
-  const home = mkdtempSync(join(tmpdir(), 'motcua-audit-'))
-  closing.push(() => rm(home, { recursive: true, force: true }))
-  const runtime = await startRuntime({
-    home,
-    host: HOST,
-    kafkaPort: await freePort(HOST),
-    clickhousePort: await freePort(HOST),
-    env: { ...process.env, MOTCUA_HOME: home },
-    log: () => undefined,
-    onExit: exit => console.error(`${exit.name} ended during the tests`),
-  })
-  closing.push(() => runtime.stop())
-  const ports = Object.fromEntries(
-    await Promise.all(SERVICES.map(async name => [name, await freePort(HOST)])),
-  ) as Record<(typeof SERVICES)[number], number>
-  environment = { ...process.env, ...addressesOf(runtime, ports), BIND_ADDRESS: HOST, MOTCUA_HOME: home }
-  const config = readConfig(z.object(commonShape), environment)
+  const stack = await startOwnStack({ names: ['ingest'] })
+  closing.push(stack.close)
+  environment = stack.env
+  const { config } = stack
   kafka = createKafka(config, 'motcua-audit-test', log)
-  await Promise.all([ensureTopics(kafka), prepareDatabase(config)])
-  const services = await startServices({
-    env: environment,
-    host: HOST,
-    ports,
-    logs: join(home, 'logs'),
-    log: line => console.error(line),
-    names: ['ingest'],
-  })
-  closing.push(() => services.stop())
   clickhouse = createClickHouse(config, 'default', { settings: AUDIT_SETTINGS })
   closing.push(() => clickhouse.close())
   producer = createProducer(kafka)

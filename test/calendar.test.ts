@@ -1,25 +1,22 @@
 /** Processing times in working days, for any events: what the oracle counts day by day. What is not covered is an error. */
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { beforeAll, expect, test } from 'vitest'
 import { bring, readAndCheck } from '../pipelines/catalogue/load.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { type ScenarioDatabase, scenarioDatabase } from './deliveries.ts'
 import { eventJson, eventOf } from './events.ts'
 import { furnished } from './furnished.ts'
 import { scenario } from './oracle/generators.ts'
 import { processingTimes, processingTimesByProcedure } from './oracle/procedures.ts'
+import { ownDatabase } from './own-database.ts'
+import { forAny } from './property.ts'
 
 const CATALOGUE = new URL('data/catalogue', import.meta.url).pathname
 const SECONDS = 5
 const FROM = ['2022-01-01', '2024-03-01', '2025-06-30', '2025-07-01']
 const TO = ['2026-12-31', '2025-07-31', '2025-08-10']
 
-let database: ScenarioDatabase
-beforeAll(async () => {
-  database = await scenarioDatabase('motcua_calendar')
-  await bring(database.clickhouse, CATALOGUE, readAndCheck(CATALOGUE).tables)
-})
-afterAll(() => database.drop())
+const database = ownDatabase('motcua_calendar')
+beforeAll(() => bring(database.clickhouse, CATALOGUE, readAndCheck(CATALOGUE).tables))
 
 const UNIT = 'unit_code, toString(unit_valid_from) AS unit_valid_from'
 const TIMES = 'settled, timed, mean_days, median_days, p90_days, uncovered, implausible'
@@ -36,31 +33,29 @@ const timesByProcedure = (from: string, to: string, tier: string) =>
   )
 
 test('for any events: mean, median and p90 per unit and per procedure are the oracle’s', async () => {
-  const end_ms = performance.now() + SECONDS * 1_000
   const seen = { runs: 0, timed: 0, uncovered: 0, implausible: 0, over: 0 }
-  await fc.assert(
-    fc.asyncProperty(
+  await forAny(
+    { seconds: SECONDS, numRuns: 40, endOnFailure: true },
+    [
       scenario(150, 250),
       fc.constantFrom(...FROM),
       fc.constantFrom(...TO),
       fc.constantFrom('country' as const, 'province' as const, 'commune' as const),
-      async ({ deliveries: any }, from, to, tier) => {
-        if (performance.now() > end_ms) return
-        const deliveries = furnished(any)
-        await database.empty()
-        await database.deliver(deliveries)
-        const events = deliveries.map(({ event }) => event)
-        const expected = processingTimes(events, { from, to, tier })
-        expect(await times(from, to, tier)).toEqual(expected)
-        const byProcedure = processingTimesByProcedure(events, { from, to, tier })
-        expect(await timesByProcedure(from, to, tier)).toEqual(byProcedure)
-        seen.runs++
-        for (const row of expected)
-          for (const name of ['timed', 'uncovered', 'implausible'] as const) seen[name] += row[name]
-        for (const row of byProcedure) seen.over += row.over_time_max
-      },
-    ),
-    { numRuns: 40, endOnFailure: true },
+    ],
+    async ({ deliveries: any }, from, to, tier) => {
+      const deliveries = furnished(any)
+      await database.empty()
+      await database.deliver(deliveries)
+      const events = deliveries.map(({ event }) => event)
+      const expected = processingTimes(events, { from, to, tier })
+      expect(await times(from, to, tier)).toEqual(expected)
+      const byProcedure = processingTimesByProcedure(events, { from, to, tier })
+      expect(await timesByProcedure(from, to, tier)).toEqual(byProcedure)
+      seen.runs++
+      for (const row of expected)
+        for (const name of ['timed', 'uncovered', 'implausible'] as const) seen[name] += row[name]
+      for (const row of byProcedure) seen.over += row.over_time_max
+    },
   )
   expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(0)
 }, 60_000)
@@ -84,7 +79,7 @@ test('a correction takes its old duration back; Tết, swaps and the pause do no
     dossier('W-260302-1', '2026-03-02', '2026-03-31', { revision: 2, supplement_pause_ms: 28 * 86_400_000 }),
     dossier('W-211230-1', '2021-12-30', '2026-01-05'),
   ]
-  await database.deliver(events.map((event, batch) => ({ event, batch, place: 0, partition: 0 })))
+  for (const event of events) await database.ingest([event])
   expect(await times('2026-01-01', '2026-12-31', 'commune')).toEqual([
     {
       unit_code: '08746',

@@ -10,27 +10,22 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { bring, compare, loadCatalogue, OWN_FOLDER, readAndCheck } from '../pipelines/catalogue/load.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { type ScenarioDatabase, scenarioDatabase } from './deliveries.ts'
 import { eventJson, eventOf } from './events.ts'
 import { furnished } from './furnished.ts'
 import { scenario } from './oracle/generators.ts'
 import { busyProcedures, type Period, procedureRates, ratesByGroup, ratesByProcedure } from './oracle/procedures.ts'
+import { ownDatabase } from './own-database.ts'
+import { forAny } from './property.ts'
 
 const CATALOGUE = new URL('data/catalogue', import.meta.url).pathname
 const SECONDS = 5
 const FROM = ['1990-01-01', '2024-03-01', '2025-06-30', '2025-07-01']
 const TO = ['2025-07-31', '2026-12-31', '2025-06-30', '2025-08-10']
 
-let database: ScenarioDatabase
+const database = ownDatabase('motcua_catalogue')
 const folder = mkdtempSync(join(tmpdir(), 'motcua-catalogue-'))
-beforeAll(async () => {
-  database = await scenarioDatabase('motcua_catalogue')
-  await bring(database.clickhouse, CATALOGUE, readAndCheck(CATALOGUE).tables)
-})
-afterAll(async () => {
-  rmSync(folder, { recursive: true, force: true })
-  await database.drop()
-})
+beforeAll(() => bring(database.clickhouse, CATALOGUE, readAndCheck(CATALOGUE).tables))
+afterAll(() => rmSync(folder, { recursive: true, force: true }))
 
 const UNIT = 'unit_code, toString(unit_valid_from) AS unit_valid_from'
 const COUNTS =
@@ -42,54 +37,50 @@ const ask = (columns: string, view: string, { from, to, tier }: Period, more = '
   )
 
 test('for any events: rates by procedure and group, over procedures, and busy ones are the oracle’s', async () => {
-  const end_ms = performance.now() + SECONDS * 1_000
   const seen = { runs: 0, listed: 0, said: 0, unknown: 0, groups: 0, busy: 0 }
-  await fc.assert(
-    fc.asyncProperty(
+  await forAny(
+    { seconds: SECONDS, numRuns: 40, endOnFailure: true },
+    [
       scenario(150, 250),
       fc.constantFrom(...FROM),
       fc.constantFrom(...TO),
       fc.constantFrom('country' as const, 'province' as const, 'commune' as const),
-      async ({ deliveries: any }, from, to, tier) => {
-        if (performance.now() > end_ms) return
-        const deliveries = furnished(any)
-        await database.empty()
-        await database.deliver(deliveries)
-        const events = deliveries.map(({ event }) => event)
-        const period = { from, to, tier }
-        const rows = ratesByProcedure(events, period)
-        const columns = `procedure_code, in_catalogue, level, level_from, ${COUNTS}`
-        expect(await ask(columns, 'rates_by_procedure', period)).toEqual(rows)
-        const groups = ratesByGroup(events, period)
-        expect(await ask(`group_code, ${COUNTS}, received_uncertain`, 'rates_by_procedure_group', period)).toEqual(
-          groups,
-        )
-        expect(
-          await ask(
-            `procedures, procedures_online, online_share, procedures_unknown, procedures_level_known, procedures_full,
+    ],
+    async ({ deliveries: any }, from, to, tier) => {
+      const deliveries = furnished(any)
+      await database.empty()
+      await database.deliver(deliveries)
+      const events = deliveries.map(({ event }) => event)
+      const period = { from, to, tier }
+      const rows = ratesByProcedure(events, period)
+      const columns = `procedure_code, in_catalogue, level, level_from, ${COUNTS}`
+      expect(await ask(columns, 'rates_by_procedure', period)).toEqual(rows)
+      const groups = ratesByGroup(events, period)
+      expect(await ask(`group_code, ${COUNTS}, received_uncertain`, 'rates_by_procedure_group', period)).toEqual(groups)
+      expect(
+        await ask(
+          `procedures, procedures_online, online_share, procedures_unknown, procedures_level_known, procedures_full,
              full_share, catalogue_level_known, catalogue_full, catalogue_full_share`,
-            'procedure_rates',
-            period,
-          ),
-        ).toEqual(procedureRates(events, period))
-        const busy = busyProcedures(events, period, 2)
-        expect(
-          await ask(
-            'procedure_code, level, level_from, received, received_online, online_rate',
-            'busy_procedures',
-            period,
-            ', least=2',
-          ),
-        ).toEqual(busy)
-        seen.runs++
-        seen.listed += rows.filter(row => row.level_from === 'catalogue').length
-        seen.said += rows.filter(row => row.level_from === 'events').length
-        seen.unknown += rows.filter(row => row.procedure_code !== '' && !row.in_catalogue).length
-        seen.groups += groups.filter(row => row.received_uncertain > 0).length
-        seen.busy += busy.length
-      },
-    ),
-    { numRuns: 40, endOnFailure: true },
+          'procedure_rates',
+          period,
+        ),
+      ).toEqual(procedureRates(events, period))
+      const busy = busyProcedures(events, period, 2)
+      expect(
+        await ask(
+          'procedure_code, level, level_from, received, received_online, online_rate',
+          'busy_procedures',
+          period,
+          ', least=2',
+        ),
+      ).toEqual(busy)
+      seen.runs++
+      seen.listed += rows.filter(row => row.level_from === 'catalogue').length
+      seen.said += rows.filter(row => row.level_from === 'events').length
+      seen.unknown += rows.filter(row => row.procedure_code !== '' && !row.in_catalogue).length
+      seen.groups += groups.filter(row => row.received_uncertain > 0).length
+      seen.busy += busy.length
+    },
   )
   expect(Math.min(...Object.values(seen)), JSON.stringify(seen)).toBeGreaterThan(0)
 }, 60_000)
@@ -97,7 +88,7 @@ test('for any events: rates by procedure and group, over procedures, and busy on
 test('a dossier of an unknown procedure counts in its unit, and data quality shows it', async () => {
   await database.empty()
   const event = eventOf(eventJson({ procedure_code: '9.999999', dossier_id: 'C-250804-1' }))
-  await database.deliver([{ event, batch: 0, place: 0, partition: 0 }])
+  await database.ingest([event])
   const period = { from: '2025-08-04', to: '2025-08-04', tier: 'commune' as const }
   expect(await ask('received', 'rates', period)).toMatchObject([{ unit_code: '08746', received: 1 }])
   expect(await ask('procedure_code, procedure_name, in_catalogue, received', 'rates_by_procedure', period)).toEqual([
@@ -124,7 +115,7 @@ test('a catalogue with one wrong row changes nothing and is told which; a good o
   const events = ['1.000001', '1.000002', ''].map((procedure_code, n) =>
     eventOf(eventJson({ dossier_id: `L-250804-${n}`, ...(procedure_code !== '' && { procedure_code }) })),
   )
-  await database.deliver(events.map((event, place) => ({ event, batch: 0, place, partition: 0 })))
+  await database.ingest(events)
   cpSync(CATALOGUE, folder, { recursive: true })
   const procedures = join(folder, 'procedures.csv')
   const text = readFileSync(procedures, 'utf8')

@@ -4,22 +4,12 @@ import { rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { freePort } from '../infra/ports.ts'
 import { startClickHouseAlone } from '../infra/runtime.ts'
-
-const HOST = '127.0.0.1'
+import { clickhouseOptions } from './own-stack.ts'
 
 export default async function setup(project: TestProject): Promise<() => Promise<void>> {
   const home = mkdtempSync(join(tmpdir(), 'motcua-test-clickhouse-'))
-  const { clickhouse, stop } = await startClickHouseAlone({
-    home,
-    host: HOST,
-    kafkaPort: 0,
-    clickhousePort: await freePort(HOST),
-    env: { ...process.env, MOTCUA_HOME: home },
-    log: () => undefined,
-    onExit: exit => console.error(`${exit.name} ended during the tests`),
-  })
+  const { clickhouse, stop } = await startClickHouseAlone(await clickhouseOptions(home))
   project.provide('clickhouseUrl', clickhouse.url)
   return async () => {
     await stop()

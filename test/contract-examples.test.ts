@@ -5,13 +5,10 @@
  */
 import { readFileSync } from 'node:fs'
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
-import { prepareDatabase } from '../pipelines/prepare.ts'
-import type { DossierEvent, DossierEventJson } from '../schemas/dossier-event/event.ts'
-import { createInsert } from '../services/ingest/insert.ts'
-import { clickhouseOfTests, eventOf, monthlyRates, type RateRow, TIERS } from './events.ts'
-
-const DATABASE = 'motcua_examples'
+import { beforeEach, expect, test } from 'vitest'
+import type { DossierEventJson } from '../schemas/dossier-event/event.ts'
+import { eventOf, monthlyRates, type RateRow, TIERS } from './events.ts'
+import { ownDatabase } from './own-database.ts'
 
 interface Example {
   name: string
@@ -20,32 +17,8 @@ interface Example {
 }
 const examples = JSON.parse(readFileSync(new URL('data/contract-examples.json', import.meta.url), 'utf8')) as Example[]
 
-const clickhouse = clickhouseOfTests('default', DATABASE)
-const insert = createInsert(clickhouse, 'dossier_events')
-let batch = 0
-
-beforeAll(async () => {
-  await clickhouseOfTests('default', 'default').command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-  await prepareDatabase(
-    { CLICKHOUSE_URL: inject('clickhouseUrl'), CLICKHOUSE_USER: undefined, CLICKHOUSE_PASSWORD: undefined },
-    DATABASE,
-  )
-})
-afterAll(async () => {
-  await clickhouseOfTests('default', 'default').command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-})
-beforeEach(empty)
-
-async function empty() {
-  await clickhouse.command({ query: 'TRUNCATE TABLE dossier_events' })
-  await clickhouse.command({ query: 'TRUNCATE TABLE dossier_postings' })
-}
-
-const ingest = (events: readonly DossierEvent[]) =>
-  insert(
-    events.map((event, at) => ({ event, partition: 0, offset: BigInt(at) })),
-    { topic: 'examples', writerOf: () => 'test', batch: `b${batch++}`, ingested_at_ms: Date.now() },
-  )
+const { clickhouse, empty, ingest } = ownDatabase('motcua_examples')
+beforeEach(() => empty())
 
 /** The rows of several examples added up, as the contract's keys have them. */
 function sumOf(cases: readonly Example[]): Example['rows'] {

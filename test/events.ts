@@ -1,6 +1,7 @@
 /** Events for tests: made shortly, sent through Kafka as Avro or through intake as JSON, and awaited in the views. */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { inspect } from 'node:util'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { Kafka, logLevel, type Message, type Producer } from 'kafkajs'
 import { inject } from 'vitest'
@@ -8,8 +9,10 @@ import type { DossierEvent, DossierEventJson } from '../schemas/dossier-event/ev
 import { dossierEventJson } from '../schemas/dossier-event/event.ts'
 import { directoryRegistry } from '../schemas/registry.ts'
 import { frame } from '../schemas/wire.ts'
-import { createClickHouse, type Role, rowsOf } from '../services/common/clickhouse.ts'
+import { type ClickHouseConfig, createClickHouse, type Role, rowsOf } from '../services/common/clickhouse.ts'
+import { withAdmin } from '../services/common/kafka.ts'
 import { javaPartitioner } from '../services/common/partition.ts'
+import { caughtUp, offsetsOf, untilNow } from '../services/ingest/progress.ts'
 
 const schema = await directoryRegistry().newest('dossier-event')
 
@@ -39,16 +42,14 @@ export async function producerOfTests(): Promise<Producer> {
   return producer
 }
 
+/** The server of this run, and who asks it. */
+export const clickhouseConfig = (): ClickHouseConfig => ({
+  CLICKHOUSE_URL: inject('clickhouseUrl'),
+  CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
+  CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
+})
 export const clickhouseOfTests = (role: Role = 'default', database = 'motcua'): ClickHouseClient =>
-  createClickHouse(
-    {
-      CLICKHOUSE_URL: inject('clickhouseUrl'),
-      CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
-      CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
-    },
-    role,
-    { database },
-  )
+  createClickHouse(clickhouseConfig(), role, { database })
 
 /** Asks until the answer satisfies, and returns it; the last answer is in the error. */
 export async function eventually<T>(
@@ -98,19 +99,7 @@ export async function monthlyRates(clickhouse: ClickHouseClient): Promise<Record
  * there a moment before it counts.
  */
 export async function allIngested(limit_ms = 60_000): Promise<void> {
-  const admin = kafkaOfTests().admin()
-  await admin.connect()
-  try {
-    const ends = await admin.fetchTopicOffsets('dossier-events')
-    const behind = async () => {
-      const [committed] = await admin.fetchOffsets({ groupId: 'motcua-ingest', topics: ['dossier-events'] })
-      const at = new Map(committed?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]))
-      return ends
-        .filter(({ partition, high }) => BigInt(high) > 0n && (at.get(partition) ?? -1n) < BigInt(high))
-        .map(({ partition }) => partition)
-    }
-    await eventually(behind, partitions => partitions.length === 0, limit_ms)
-  } finally {
-    await admin.disconnect()
-  }
+  const deps = { kafka: kafkaOfTests() }
+  if (await caughtUp(deps, await untilNow(deps), limit_ms)) return
+  throw new Error(`not within ${limit_ms} ms; ingest stands at ${inspect(await withAdmin(deps.kafka, offsetsOf))}`)
 }

@@ -10,18 +10,13 @@
 import { randomInt } from 'node:crypto'
 import type { ClickHouseClient } from '@clickhouse/client'
 import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { readMigrations } from '../pipelines/migrate.ts'
-import { prepareDatabase } from '../pipelines/prepare.ts'
-import { type ClickHouseConfig, type Rows, rowsOf } from '../services/common/clickhouse.ts'
-import type { GoodRow } from '../services/ingest/classify.ts'
-import { STORED_COLUMNS } from '../services/ingest/container.ts'
-import { createInsert, INSERT_SETTINGS } from '../services/ingest/insert.ts'
-import { clickhouseOfTests } from './events.ts'
+import { type Rows, rowsOf } from '../services/common/clickhouse.ts'
 import { type Scenario, scenario } from './oracle/generators.ts'
 import { countedFacts, type Facts, ratesBetween, ratesOf } from './oracle/oracle.ts'
+import { ownDatabase } from './own-database.ts'
 
-const DATABASE = 'motcua_exactness'
 const SECONDS = Number(process.env.EXACTNESS_SECONDS ?? 15)
 const SEED = Number(process.env.EXACTNESS_SEED ?? randomInt(2 ** 31))
 /** The long form also makes the failure of every control small. */
@@ -32,72 +27,7 @@ const DOSSIERS = [60, 140] as const
 const PERIOD = { from: '2025-06-30', to: '2025-08-01' }
 const TIERS = ['commune', 'district', 'province', 'country'] as const
 
-const clickhouse = clickhouseOfTests('default', DATABASE)
-const server = clickhouseOfTests('default', 'default')
-const intoLog = createInsert(clickhouse, 'dossier_events')
-const aside = createInsert(clickhouse, 'aside')
-let batches = 0
-
-beforeAll(async () => {
-  await server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-  const config: ClickHouseConfig = {
-    CLICKHOUSE_URL: inject('clickhouseUrl'),
-    CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
-    CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
-  }
-  await prepareDatabase(config, DATABASE)
-  await clickhouse.command({ query: 'CREATE TABLE aside AS dossier_events ENGINE = Memory' })
-})
-afterAll(() => server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` }))
-beforeEach(empty)
-
-async function empty() {
-  for (const table of ['dossier_events', 'dossier_postings'])
-    await clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
-}
-
-const factsOfBatch = () => ({
-  topic: 'exactness',
-  writerOf: () => 'test',
-  batch: `b${batches++}`,
-  ingested_at_ms: Date.now(),
-})
-const insert = (rows: GoodRow[]) => (rows.length === 0 ? Promise.resolve() : intoLog(rows, factsOfBatch()))
-
-/** The log gets the rows, then the view throws: they say that the batch had one row more than arrived. */
-async function insertWithoutLedger(rows: GoodRow[]): Promise<void> {
-  await clickhouse.command({ query: 'TRUNCATE TABLE aside' })
-  await aside(rows, factsOfBatch())
-  const columns = STORED_COLUMNS.map(column => (column === 'batch_rows' ? 'batch_rows + 1' : column))
-  await expect(
-    clickhouse.command({
-      query: `INSERT INTO dossier_events (${STORED_COLUMNS.join(', ')}) SELECT ${columns.join(', ')} FROM aside`,
-      clickhouse_settings: INSERT_SETTINGS,
-    }),
-  ).rejects.toThrow(/one block/)
-}
-
-/** Delivers a scenario from an empty log on. */
-async function deliver({ deliveries, fates }: Scenario): Promise<void> {
-  await empty()
-  const late: GoodRow[][] = []
-  for (const [at, fate] of fates.entries()) {
-    const rows = deliveries
-      .filter(delivery => delivery.batch === at)
-      .sort((a, b) => a.place - b.place)
-      .map(({ event, partition }, offset) => ({ event, partition, offset: BigInt(at * 1_000 + offset) }))
-    if (rows.length === 0) continue
-    if (fate.startsWith('view_failed')) await insertWithoutLedger(rows)
-    const half = Math.ceil(rows.length / 2)
-    if (fate === 'view_failed_then_late') late.push(rows)
-    else if (fate === 'view_failed_then_cut') {
-      await insert(rows.slice(0, half))
-      await insert(rows.slice(half))
-    } else await insert(rows)
-    if (fate === 'answer_lost') await insert(rows)
-  }
-  for (const rows of late) await insert(rows)
-}
+const { clickhouse, empty, deliver } = ownDatabase('motcua_exactness')
 
 /** Every figure a reader may ask for: by month, over a period, and what each dossier counts with. */
 async function figuresOf(database: ClickHouseClient, projections: 0 | 1) {
@@ -155,7 +85,8 @@ let delivered = 0
 
 /** Delivers a scenario and holds everything that can be read against the oracle. */
 async function holds(one: Scenario): Promise<void> {
-  await deliver(one)
+  await empty()
+  await deliver(one.deliveries, one.fates)
   const events = one.deliveries.map(({ event }) => event)
   delivered += events.length
   expect(await standing()).toEqual(expectedStanding(events))
@@ -205,7 +136,8 @@ async function smallest(failing: Scenario): Promise<Scenario> {
     })
     const dossiers = [...new Set(from.deliveries.map(({ event }) => event.dossier_id))]
     if (dossiers.length > 1) {
-      await deliver(from)
+      await empty()
+      await deliver(from.deliveries, from.fates)
       for (const dossier of await differing(from)) yield only(new Set([dossier]))
       const middle = Math.ceil(dossiers.length / 2)
       yield only(new Set(dossiers.slice(0, middle)))

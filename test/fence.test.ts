@@ -4,35 +4,22 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
-import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
+import { beforeEach, expect, test } from 'vitest'
 import { prepareDatabase } from '../pipelines/prepare.ts'
-import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
+import { rowsOf } from '../services/common/clickhouse.ts'
 import { createInsert, insertComment } from '../services/ingest/insert.ts'
 import { createOwnership } from '../services/ingest/ownership.ts'
 import { checkServer } from '../services/ingest/server-check.ts'
-import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
+import { clickhouseConfig, clickhouseOfTests, eventJson, eventOf } from './events.ts'
+import { ownDatabase } from './own-database.ts'
 
 const DATABASE = 'motcua_fence'
-const server = clickhouseOfTests('default', 'default')
+const { clickhouse: admin, empty } = ownDatabase(DATABASE)
 const clickhouse = clickhouseOfTests('ingest', DATABASE)
-const admin = clickhouseOfTests('default', DATABASE)
 const insert = createInsert(clickhouse, 'dossier_events')
 const log = pino({ level: 'silent' })
-const config = {
-  CLICKHOUSE_URL: inject('clickhouseUrl'),
-  CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
-  CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
-}
 
-beforeAll(async () => {
-  await server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-  await prepareDatabase(config, DATABASE)
-})
-afterAll(() => server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` }))
-beforeEach(async () => {
-  for (const table of ['dossier_events', 'dossier_postings', 'partition_owners'])
-    await admin.command({ query: `TRUNCATE TABLE ${table}` })
-})
+beforeEach(() => empty('partition_owners'))
 
 /** A process of that name claims partitions; resolves to its ownership. */
 async function claim(process: string, partitions: number[]) {
@@ -135,8 +122,8 @@ test('this server is taken; one whose schema is not ours, or whose settings are 
 
 test('a server that cuts an insert into blocks is refused', async () => {
   const other = `${DATABASE}_blocks`
-  await prepareDatabase(config, other)
-  const blocks = createClickHouse(config, 'default', { database: other })
+  await prepareDatabase(clickhouseConfig(), other)
+  const blocks = clickhouseOfTests('default', other)
   // As if blocks were cut: the probe's view sees one row less.
   await blocks.command({ query: 'DROP VIEW block_probe_view' })
   await blocks.command({
@@ -145,5 +132,5 @@ test('a server that cuts an insert into blocks is refused', async () => {
   })
   await expect(checkServer(blocks, 100)).rejects.toThrow(/does not reach a view as one block/)
   await blocks.close()
-  await server.command({ query: `DROP DATABASE ${other}` })
+  await admin.command({ query: `DROP DATABASE ${other}` })
 })

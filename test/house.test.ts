@@ -33,11 +33,14 @@ test.each([
   'infra',
   'infra/local',
   'infra/local/clickhouse',
+  'infra/local/clickhouse/pages',
   'infra/sample',
   'test',
   'test/chaos',
   'test/oracle',
   'test/bench',
+  'test/clients',
+  'docs',
 ])('%s has a README', folder => {
   expect(existsSync(`${root}/${folder}/README.md`)).toBe(true)
 })

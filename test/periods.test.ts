@@ -1,14 +1,10 @@
 /** Named periods: their days, to date, and beside the same days of the year before. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { type ScenarioDatabase, scenarioDatabase } from './deliveries.ts'
 import { eventJson, eventOf } from './events.ts'
+import { ownDatabase } from './own-database.ts'
 
-let database: ScenarioDatabase
-beforeAll(async () => {
-  database = await scenarioDatabase('motcua_periods')
-})
-afterAll(() => database.drop())
+const database = ownDatabase('motcua_periods')
 
 const daysOf = async (period: string, until = '2100-01-01') =>
   Object.values(
@@ -69,14 +65,10 @@ test('every view of a period refuses one that ends before it begins', async () =
 }, 60_000)
 
 test('rates beside those of the year before, whole and to date', async () => {
-  const dossier = (n: number, received_at: string, channel: 'ONLINE' | 'COUNTER') => ({
-    event: eventOf(eventJson({ dossier_id: `P-${n}`, received_at, channel, processing_unit: '58' })),
-    batch: 0,
-    place: n,
-    partition: 0,
-  })
+  const dossier = (n: number, received_at: string, channel: 'ONLINE' | 'COUNTER') =>
+    eventOf(eventJson({ dossier_id: `P-${n}`, received_at, channel, processing_unit: '58' }))
   await database.empty()
-  await database.deliver([
+  await database.ingest([
     dossier(1, '2023-02-01T09:00:00+07:00', 'COUNTER'),
     dossier(2, '2023-03-31T23:59:59+07:00', 'ONLINE'),
     dossier(3, '2024-01-01T00:00:00+07:00', 'ONLINE'),

@@ -1,15 +1,11 @@
 /** One event more moves exactly the figures it should, in every view of rates, stocks, accounts and indicators, and no other. */
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import type { DossierEventJson } from '../schemas/dossier-event/event.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { type ScenarioDatabase, scenarioDatabase } from './deliveries.ts'
 import { eventJson, eventOf } from './events.ts'
+import { ownDatabase } from './own-database.ts'
 
-let database: ScenarioDatabase
-beforeAll(async () => {
-  database = await scenarioDatabase('motcua_perturbation')
-})
-afterAll(() => database.drop())
+const database = ownDatabase('motcua_perturbation')
 
 const PERIOD = "from='2026-03-01', to='2026-03-31'"
 /** Commune 08746 lies in province 25; both as of today. */
@@ -50,11 +46,9 @@ async function movedBy(change: Partial<DossierEventJson>): Promise<string[]> {
     .sort()
 }
 
-let batch = 0
-const tell = (...changes: Partial<DossierEventJson>[]) =>
-  database.deliver(
-    changes.map((change, place) => ({ event: eventOf(eventJson(change)), batch: batch++, place, partition: 0 })),
-  )
+async function tell(...changes: Partial<DossierEventJson>[]) {
+  for (const change of changes) await database.ingest([eventOf(eventJson(change))])
+}
 const received = (n: number, change: Partial<DossierEventJson> = {}): Partial<DossierEventJson> => ({
   dossier_id: `D-260302-${n}`,
   received_at: '2026-03-02T09:00:00+07:00',

@@ -4,25 +4,24 @@
  */
 import { execFileSync, spawnSync } from 'node:child_process'
 import { pino } from 'pino'
-import { afterAll, beforeAll, describe, expect, inject, test } from 'vitest'
-import { prepareDatabase } from '../pipelines/prepare.ts'
+import { beforeAll, describe, expect, inject, test } from 'vitest'
 import type { DossierEvent } from '../schemas/dossier-event/event.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
 import { createMetrics } from '../services/common/metrics.ts'
-import { createInsert } from '../services/ingest/insert.ts'
 import { createPortal } from '../services/portal/app.ts'
 import { addressOf, toolsOf } from '../services/portal/connect.ts'
 import { createFigures, type RatesRow } from '../services/portal/figures.ts'
 import { count, percent } from '../services/portal/format.ts'
 import { WORDS } from '../services/portal/words.ts'
 import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
+import { ownDatabase } from './own-database.ts'
 
 const DATABASE = 'motcua_portal'
 const TIERS = ['commune', 'district', 'province', 'country'] as const
 const COLUMNS =
   'unit_code, toString(unit_valid_from) AS unit_valid_from, unit_name, received, received_online, online_rate, settled, settled_early, settled_on_time, settled_late, on_time_rate, sources'
 
-const owner = clickhouseOfTests('default', DATABASE)
+const { clickhouse: owner, ingest } = ownDatabase(DATABASE)
 const analyst = clickhouseOfTests('analyst', DATABASE)
 const portal = (client = analyst) =>
   createPortal({
@@ -65,21 +64,7 @@ function samples(): DossierEvent[] {
   )
 }
 
-beforeAll(async () => {
-  await clickhouseOfTests('default', 'default').command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-  await prepareDatabase(
-    { CLICKHOUSE_URL: inject('clickhouseUrl'), CLICKHOUSE_USER: undefined, CLICKHOUSE_PASSWORD: undefined },
-    DATABASE,
-  )
-  const events = samples()
-  await createInsert(owner, 'dossier_events')(
-    events.map((event, at) => ({ event, partition: 0, offset: BigInt(at) })),
-    { topic: 'dossier-events', writerOf: () => 'test', batch: 'portal', ingested_at_ms: Date.now() },
-  )
-})
-afterAll(async () => {
-  await clickhouseOfTests('default', 'default').command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-})
+beforeAll(() => ingest(samples()))
 
 const view = (tier: string, from: string, to: string): Promise<RatesRow[]> =>
   rowsOf(

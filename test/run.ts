@@ -2,7 +2,8 @@
  * `npm test`: everything, on real parts, ending with the plain line `N passed, N failed`. Two runs side by side, because much of
  * both is waiting: tests on the common broker, engine and services; and the rest,
  * those among them that start and kill processes of their own. `--long` adds
- * the whole fault matrix, and gives the property tests ten minutes. With other arguments it is one run, and they go to vitest.
+ * the whole fault matrix and the tests of the rebuild, and gives the property tests ten minutes. With other arguments it is one
+ * run, and they go to vitest.
  */
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

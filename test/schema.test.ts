@@ -1,28 +1,16 @@
 /** The database as analysts meet it: documented, read-only to them, faithful to its files, and fast where it promises to be. */
-import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { MigrationError, migrate, readMigrations } from '../pipelines/migrate.ts'
 import { prepareDatabase } from '../pipelines/prepare.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { createInsert } from '../services/ingest/insert.ts'
-import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
+import { clickhouseConfig, clickhouseOfTests, eventJson, eventOf } from './events.ts'
+import { ownDatabase } from './own-database.ts'
 
 const DATABASE = 'motcua_schema'
-const server = clickhouseOfTests('default', 'default')
-const clickhouse = clickhouseOfTests('default', DATABASE)
-const config = {
-  CLICKHOUSE_URL: inject('clickhouseUrl'),
-  CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
-  CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
-}
-
-beforeAll(async () => {
-  await server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-  await prepareDatabase(config, DATABASE)
-})
-afterAll(() => server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` }))
+const { clickhouse, ingest } = ownDatabase(DATABASE)
 
 test('preparing again does nothing', async () => {
-  expect(await prepareDatabase(config, DATABASE)).toEqual({ migrations: [], loaded: [] })
+  expect(await prepareDatabase(clickhouseConfig(), DATABASE)).toEqual({ migrations: [], loaded: [] })
 })
 
 test('a migration that was changed after it was applied is refused, and so is a database from the future', async () => {
@@ -50,13 +38,7 @@ test('every table, every view and every column of a table says what it is', asyn
 })
 
 test('an insert that does not come as one batch is refused as a whole', async () => {
-  const row = { event: eventOf(eventJson()), partition: 0, offset: 0n }
-  await createInsert(clickhouse, 'dossier_events')([row], {
-    topic: 't',
-    writerOf: () => 'test',
-    batch: 'good',
-    ingested_at_ms: Date.now(),
-  })
+  await ingest([eventOf(eventJson())])
   const bare = { event_id: eventJson().event_id, dossier_id: 'B', event_type: 'RECEIVED', source: 'x' }
   const insert = (rows: object[]) => clickhouse.insert({ table: 'dossier_events', format: 'JSONEachRow', values: rows })
   await expect(insert([bare])).rejects.toThrow(/has_batch/)
@@ -123,13 +105,8 @@ test("the catalogue's sector goes before the one the event carries", async () =>
     }),
     eventJson({ procedure_code: '9.999999', sector_code: 'TAX', received_at: '2019-01-01T09:00:00+07:00' }),
     eventJson({ received_at: '2019-01-01T09:00:00+07:00' }),
-  ].map((json, at) => ({ event: eventOf(json), partition: 0, offset: BigInt(at) }))
-  await createInsert(clickhouse, 'dossier_events')(events, {
-    topic: 't',
-    writerOf: () => 'test',
-    batch: 'sectors',
-    ingested_at_ms: Date.now(),
-  })
+  ]
+  await ingest(events.map(eventOf))
   const rows = await rowsOf<{ sector_code: string; sector_name: string; received: number }>(
     clickhouse,
     "SELECT sector_code, sector_name, received FROM rates_by_sector(from='2019-01-01', to='2019-01-01', tier='country') ORDER BY sector_code",

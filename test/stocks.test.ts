@@ -3,23 +3,20 @@
  * balances in every row, and yesterday's stock is today's carried over.
  */
 import fc from 'fast-check'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { compareDossiers } from '../pipelines/audit/audit.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { propertySeconds, type ScenarioDatabase, scenarioDatabase } from './deliveries.ts'
 import { eventJson, eventOf } from './events.ts'
 import { scenario } from './oracle/generators.ts'
 import { backlogOf, balanceOf, ratesWhereFiled } from './oracle/oracle.ts'
+import { ownDatabase } from './own-database.ts'
+import { forAny, propertySeconds } from './property.ts'
 
 const TIERS = ['commune', 'district', 'province', 'country'] as const
 const DAYS = ['2024-03-01', '2025-06-30', '2025-07-01', '2025-08-04', '2026-01-01']
 const SECONDS = propertySeconds(8)
 
-let database: ScenarioDatabase
-beforeAll(async () => {
-  database = await scenarioDatabase('motcua_stocks')
-})
-afterAll(() => database.drop())
+const database = ownDatabase('motcua_stocks')
 
 const KEY = 'unit_code, toString(unit_valid_from) AS unit_valid_from'
 const STOCK = 'pending, pending_in_time, pending_overdue, due_soon, waiting, pending_overdue_766'
@@ -47,34 +44,24 @@ const account = (from: string, to: string, tier: string) =>
 test(
   'for any events: stocks of any day and accounts of any period are the oracle’s',
   async () => {
-    const end_ms = performance.now() + SECONDS * 1_000
-    let runs = 0
-    await fc.assert(
-      fc.asyncProperty(
-        scenario(60, 140),
-        fc.constantFrom(...DAYS),
-        fc.constantFrom(...DAYS),
-        fc.constantFrom(...TIERS),
-        fc.nat(20),
-        async ({ deliveries }, one, other, tier, soon) => {
-          if (performance.now() > end_ms) return
-          runs++
-          const [from, to] = [one, other].sort() as [string, string]
-          await database.empty()
-          await database.deliver(deliveries)
-          const events = deliveries.map(({ event }) => event)
-          expect(await backlog(to, tier, soon)).toEqual(backlogOf(events, { as_of: to, tier, soon }))
-          expect(await filed(from, to, tier)).toEqual(ratesWhereFiled(events, { from, to, tier }))
-          const rows = await account(from, to, tier)
-          expect(rows).toEqual(balanceOf(events, { from, to, tier }))
-          for (const row of rows as Record<string, number>[])
-            expect((row.carried_over ?? 0) + (row.received ?? 0) - (row.ended ?? 0)).toBe(row.pending)
-          // The audit folds on a road of its own: it must agree about any events, not only about tidy ones.
-          const dossiers = [...new Set(events.map(event => event.dossier_id))]
-          expect(await compareDossiers(database.clickhouse, dossiers)).toEqual([])
-        },
-      ),
-      { numRuns: Math.max(20, SECONDS) },
+    const runs = await forAny(
+      { seconds: SECONDS, numRuns: Math.max(20, SECONDS) },
+      [scenario(60, 140), fc.constantFrom(...DAYS), fc.constantFrom(...DAYS), fc.constantFrom(...TIERS), fc.nat(20)],
+      async ({ deliveries }, one, other, tier, soon) => {
+        const [from, to] = [one, other].sort() as [string, string]
+        await database.empty()
+        await database.deliver(deliveries)
+        const events = deliveries.map(({ event }) => event)
+        expect(await backlog(to, tier, soon)).toEqual(backlogOf(events, { as_of: to, tier, soon }))
+        expect(await filed(from, to, tier)).toEqual(ratesWhereFiled(events, { from, to, tier }))
+        const rows = await account(from, to, tier)
+        expect(rows).toEqual(balanceOf(events, { from, to, tier }))
+        for (const row of rows as Record<string, number>[])
+          expect((row.carried_over ?? 0) + (row.received ?? 0) - (row.ended ?? 0)).toBe(row.pending)
+        // The audit folds on a road of its own: it must agree about any events, not only about tidy ones.
+        const dossiers = [...new Set(events.map(event => event.dossier_id))]
+        expect(await compareDossiers(database.clickhouse, dossiers)).toEqual([])
+      },
     )
     expect(runs).toBeGreaterThan(2)
   },
@@ -109,7 +96,7 @@ test('one dossier through its life: received, asked for a supplement, late, with
   )
   const until = async (n: number, as_of: string) => {
     await database.empty()
-    await database.deliver(events.slice(0, n).map((event, place) => ({ event, batch: 0, place, partition: 0 })))
+    await database.ingest(events.slice(0, n))
     return (await backlog(as_of, 'commune', 3))[0]
   }
   const row = {
@@ -164,8 +151,8 @@ test('a dossier that was not accepted counts in its account only, until it is ac
       database.clickhouse,
       "SELECT unit_code, received, not_accepted FROM dossier_balance(from='2026-03-01', to='2026-03-31', tier='commune')",
     )
-  await database.deliver([{ event: refused, batch: 0, place: 0, partition: 0 }])
+  await database.ingest([refused])
   expect(await rows()).toEqual([{ unit_code: '08746', received: 0, not_accepted: 1 }])
-  await database.deliver([{ event: accepted, batch: 1, place: 0, partition: 0 }])
+  await database.ingest([accepted])
   expect(await rows()).toEqual([{ unit_code: '08746', received: 1, not_accepted: 0 }])
 })

@@ -16,8 +16,8 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { prepareDatabase } from '../pipelines/prepare.ts'
 import { load, readLists, reportOf, standingIn } from '../pipelines/units/bring.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { createInsert } from '../services/ingest/insert.ts'
-import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
+import { clickhouseConfig, clickhouseOfTests, eventJson, eventOf } from './events.ts'
+import { ownDatabase } from './own-database.ts'
 
 const DATABASE = 'motcua_units'
 const SEED = Number(process.env.UNITS_SEED ?? randomInt(2 ** 31))
@@ -35,13 +35,8 @@ type Tier = (typeof TIERS)[number]
 type Split = (typeof SPLITS)[number]
 type Flow = (typeof FLOWS)[number]
 
-const server = clickhouseOfTests('default', 'default')
-const clickhouse = clickhouseOfTests('default', DATABASE)
-const config = {
-  CLICKHOUSE_URL: inject('clickhouseUrl'),
-  CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
-  CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
-}
+const { clickhouse, ingest } = ownDatabase(DATABASE)
+const prepareAgain = () => prepareDatabase(clickhouseConfig(), DATABASE)
 
 // --- the plain reading -----------------------------------------------------------------------------------------------
 
@@ -322,20 +317,7 @@ const sums = async (view: string) => {
   return rows[0] as Record<Flow, string>
 }
 
-beforeAll(async () => {
-  await server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-  await prepareDatabase(config, DATABASE)
-  const events = dossiers
-    .flatMap(eventsOf)
-    .map((json, at) => ({ event: eventOf(json), partition: 0, offset: BigInt(at) }))
-  await createInsert(clickhouse, 'dossier_events')(events, {
-    topic: 't',
-    writerOf: () => 'test',
-    batch: 'units',
-    ingested_at_ms: Date.now(),
-  })
-})
-afterAll(() => server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` }))
+beforeAll(() => ingest(dossiers.flatMap(eventsOf).map(eventOf)))
 
 /** Policies differ at communes on new units only; that they lose nothing elsewhere is the next test's business. */
 const CASES: [Tier, Split, string][] = [
@@ -711,7 +693,7 @@ test('a new list says what it changes, comes in, stays over a later start, and g
   expect(await names()).toEqual(['Tỉnh Khánh Hòa', 'Tỉnh Khánh Hòa'])
 
   await load(clickhouse, fresh, report)
-  expect(await prepareDatabase(config, DATABASE)).toEqual({ migrations: [], loaded: [] })
+  expect(await prepareAgain()).toEqual({ migrations: [], loaded: [] })
   expect(await names()).toEqual(['Tỉnh Khánh Hòa', 'Tỉnh Khánh Hòa', 'Thành phố Khánh Hòa'])
   const [row] = (await rebased('2023-01-01', '2026-12-31', 'province', '2027-06-01', 'none')).filter(
     one => one.unit_code === '56',
@@ -725,7 +707,7 @@ test('a new list says what it changes, comes in, stays over a later start, and g
 
   await load(clickhouse, readLists(fileURLToPath(folder), standing), NO_REPORT)
   expect(await names()).toEqual(['Tỉnh Khánh Hòa', 'Tỉnh Khánh Hòa'])
-  expect(await prepareDatabase(config, DATABASE)).toEqual({ migrations: [], loaded: [] })
+  expect(await prepareAgain()).toEqual({ migrations: [], loaded: [] })
 })
 
 test('npm run units -- check and load --dry-run', () => {

@@ -7,9 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Kafka } from 'kafkajs'
 import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
-import { TOPIC_OF } from '../../schemas/registry.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
-import { GROUP } from '../../services/ingest/app.ts'
+import { withAdmin } from '../../services/common/kafka.ts'
+import { offsetsOf, reached, untilNow } from '../../services/ingest/progress.ts'
 import { isAlive, lockHolder } from '../lock.mjs'
 import { sampleCounts } from './figures.ts'
 import { newEvent, SOURCE } from './history.ts'
@@ -17,8 +17,6 @@ import { openEventProducer } from './produce.ts'
 import { createRandom } from './random.ts'
 import type { SampleDeps } from './run.ts'
 import { liveLock, readState, SampleError, updateState } from './state.ts'
-
-const TOPIC = TOPIC_OF['dossier-event']
 
 export interface RemoveReport {
   voided: number
@@ -100,18 +98,15 @@ async function standingDossiers(clickhouse: ClickHouseClient): Promise<number> {
   return row?.dossiers ?? 0
 }
 
-/** Waits until ingest has committed all that the topic holds now. */
+/** Waits until ingest has committed all that the topic holds now, for as long as it moves on. */
 async function ingested(kafka: Kafka, idle_ms_max: number, poll_ms: number): Promise<void> {
-  const admin = kafka.admin()
-  await admin.connect()
-  try {
-    const ends = (await admin.fetchTopicOffsets(TOPIC)).filter(end => end.high !== end.low)
+  const until = await untilNow({ kafka })
+  await withAdmin(kafka, async admin => {
     let before = ''
     for (let moved_ms = performance.now(); ; await sleep(poll_ms)) {
-      const [answer] = await admin.fetchOffsets({ groupId: GROUP, topics: [TOPIC] })
-      const committed = new Map(answer?.partitions.map(one => [one.partition, BigInt(one.offset)]))
-      if (ends.every(end => (committed.get(end.partition) ?? -1n) >= BigInt(end.high))) return
-      const now = [...committed.values()].join()
+      const offsets = await offsetsOf(admin)
+      if (reached(offsets, until)) return
+      const now = [...offsets.values()].map(({ committed }) => committed).join()
       if (now !== before) moved_ms = performance.now()
       else if (performance.now() - moved_ms > idle_ms_max)
         throw new SampleError(
@@ -120,9 +115,7 @@ async function ingested(kafka: Kafka, idle_ms_max: number, poll_ms: number): Pro
         )
       before = now
     }
-  } finally {
-    await admin.disconnect()
-  }
+  })
 }
 
 /** One round: an event for each dossier that stands. Returns how many. */

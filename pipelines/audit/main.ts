@@ -6,12 +6,12 @@ import { openRegistry } from '../../schemas/registry.ts'
 import { createClickHouse } from '../../services/common/clickhouse.ts'
 import { ConfigError } from '../../services/common/config.ts'
 import { createKafka } from '../../services/common/kafka.ts'
+import type { Until } from '../../services/ingest/progress.ts'
 import { type AuditDeps, type AuditReport, audit, lastClean, type Progress } from './audit.ts'
 import { AUDIT_REQUEST_MS_MAX, AUDIT_SETTINGS } from './ledger.ts'
 import { TopicUnreadable } from './read-topic.ts'
 import { RepairError, type RepairReport, reingest, repair, waitForIngest } from './repair.ts'
 import { jsonOf, linesOf } from './report.ts'
-import type { Until } from './topic.ts'
 
 interface Options {
   changed?: boolean

@@ -15,9 +15,10 @@ import type { SchemaRegistry } from '../../schemas/registry.ts'
 import { frame } from '../../schemas/wire.ts'
 import { createProducer, partitionCount } from '../../services/common/kafka.ts'
 import { partitionOf } from '../../services/common/partition.ts'
+import { caughtUp, TOPIC, type Until } from '../../services/ingest/progress.ts'
 import { type AuditDeps, type AuditReport, compareDossiers, DIFFERENCES_MAX } from './audit.ts'
 import type { Difference } from './ledger.ts'
-import { caughtUp, type MissingRecord, TOPIC, type Until } from './topic.ts'
+import type { MissingRecord } from './topic.ts'
 
 export class RepairError extends Error {
   readonly code: 'RECORDS_MISSING' | 'TOO_MANY' | 'NOT_INGESTED'

@@ -10,11 +10,10 @@ import type { Kafka } from 'kafkajs'
 import { createDecoder } from '../../schemas/dossier-event/codec.ts'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
-import { GROUP } from '../../services/ingest/app.ts'
+import { withAdmin } from '../../services/common/kafka.ts'
+import { caughtUp, offsetsOf, TOPIC, untilNow } from '../../services/ingest/progress.ts'
 import { type Range, readRanges, type TopicRecord } from './read-topic.ts'
 import { quoted } from './slices.ts'
-
-export const TOPIC = 'dossier-events'
 
 /** A record that should be in the log and is not. */
 export interface MissingRecord extends TopicRecord {
@@ -40,8 +39,6 @@ export interface TopicDeps {
   kafka: Kafka
   clickhouse: ClickHouseClient
   registry: SchemaRegistry
-  topic?: string
-  group?: string
 }
 
 /** Offsets of one query at most: what a sort of them takes stays far below the memory of a query. */
@@ -53,51 +50,6 @@ const UNDER_WAY_MS_MAX = 15_000
 /** The copy of the dead letters in ClickHouse follows a moment later. */
 const COPY_MS = 1_000
 const COPY_TURNS = 4
-
-export interface Offsets {
-  low: bigint
-  high: bigint
-  committed: bigint
-}
-
-/** Where the topic begins and ends and how far ingest has committed, per partition. */
-export async function offsetsOf({ kafka, topic = TOPIC, group = GROUP }: TopicDeps): Promise<Map<number, Offsets>> {
-  const admin = kafka.admin()
-  await admin.connect()
-  try {
-    const [answer] = await admin.fetchOffsets({ groupId: group, topics: [topic] })
-    const committed = new Map(answer?.partitions.map(one => [one.partition, BigInt(one.offset)]))
-    const ends = await admin.fetchTopicOffsets(topic)
-    return new Map(
-      ends.map(({ partition, low, high }) => {
-        const at = committed.get(partition) ?? -1n
-        return [partition, { low: BigInt(low), high: BigInt(high), committed: at < 0n ? 0n : at }]
-      }),
-    )
-  } finally {
-    await admin.disconnect()
-  }
-}
-
-/** Per partition the offset that ingest must have committed, so that everything before it has been taken in. */
-export type Until = ReadonlyMap<number, bigint>
-
-/** All that is in the topic now. */
-export const untilNow = async (deps: TopicDeps): Promise<Until> =>
-  new Map(
-    [...(await offsetsOf(deps))]
-      .filter(([, { low, high }]) => high !== low)
-      .map(([partition, { high }]) => [partition, high]),
-  )
-
-/** Whether ingest commits as far within the limit. */
-export async function caughtUp(deps: TopicDeps, until: Until, limit_ms: number): Promise<boolean> {
-  for (const end = performance.now() + limit_ms; ; await sleep(300)) {
-    const now = await offsetsOf(deps)
-    if ([...until].every(([partition, offset]) => (now.get(partition)?.committed ?? 0n) >= offset)) return true
-    if (performance.now() > end) return false
-  }
-}
 
 /**
  * Looks at every offset from `from` (else from the beginning) to what ingest has committed. Names up to `limit` missing records;
@@ -111,7 +63,7 @@ export async function auditTopic(
     onProgress?: (offsets: number) => void
   },
 ): Promise<TopicFindings> {
-  const { clickhouse, kafka, topic = TOPIC } = deps
+  const { clickhouse, kafka } = deps
   const findings: TopicFindings = { offsets: 0, dead_letters: 0, elsewhere: 0, missing: 0, named: [], gone: [] }
   const judge = await createJudge(deps)
   /** Not in the log yet, but perhaps under way to the partition where they belong. */
@@ -141,7 +93,7 @@ export async function auditTopic(
   async function readDoubted() {
     const ranges = doubted_ranges
     doubted_ranges = new Map()
-    await readRanges(kafka, topic, ranges, async records => {
+    await readRanges(kafka, TOPIC, ranges, async records => {
       const { missing, elsewhere, dead_letters } = await judge(records)
       findings.elsewhere += elsewhere
       findings.dead_letters += dead_letters
@@ -151,12 +103,12 @@ export async function auditTopic(
     await settleDoubts()
   }
 
-  for (const [partition, { low, committed }] of await offsetsOf(deps))
+  for (const [partition, { low, committed }] of await withAdmin(kafka, offsetsOf))
     for (let from = 0n; from < committed; from += WINDOW) {
       const to = from + WINDOW < committed ? from + WINDOW : committed
       findings.offsets += Number(to - from)
       options.onProgress?.(findings.offsets)
-      const { gaps, dead_letters } = await gapsOf(clickhouse, topic, partition, from, to)
+      const { gaps, dead_letters } = await gapsOf(clickhouse, partition, from, to)
       findings.dead_letters += dead_letters
       for (const gap of gaps) {
         if (gap.first < low)
@@ -178,8 +130,8 @@ export async function auditTopic(
 const sizeOf = (ranges: Map<number, Range[]>) => [...ranges.values()].reduce((sum, list) => sum + list.length, 0)
 
 /** Offsets of a window that are neither in the log nor dead letters. */
-async function gapsOf(clickhouse: ClickHouseClient, topic: string, partition: number, from: bigint, to: bigint) {
-  const at = `topic = ${quoted(topic)} AND partition = ${partition} AND offset >= ${from} AND offset < ${to}`
+async function gapsOf(clickhouse: ClickHouseClient, partition: number, from: bigint, to: bigint) {
+  const at = `topic = ${quoted(TOPIC)} AND partition = ${partition} AND offset >= ${from} AND offset < ${to}`
   const rows = await rowsOf<{ first: string; last: string; dead_letters: number }>(
     clickhouse,
     `SELECT toString(previous + 1) AS first, toString(offset - 1) AS last, toInt64(0) AS dead_letters
@@ -208,7 +160,7 @@ interface Judged {
 }
 
 /** Decides about records that lie at gaps of the log. */
-async function createJudge({ clickhouse, registry, topic = TOPIC }: TopicDeps) {
+async function createJudge({ clickhouse, registry }: TopicDeps) {
   const units = await rowsOf<{ unit_code: string }>(clickhouse, 'SELECT DISTINCT unit_code FROM administrative_units')
   const codes = new Set(units.map(row => row.unit_code))
   const decoder = createDecoder(registry, code => codes.has(code))
@@ -217,7 +169,7 @@ async function createJudge({ clickhouse, registry, topic = TOPIC }: TopicDeps) {
     await decoder.prepare(records.map(record => record.value))
     const named: MissingRecord[] = records.map(record => {
       const { event } = decoder.judgeRecord(record)
-      return { ...record, topic, event_id: event?.event_id.toLowerCase(), dossier_id: event?.dossier_id }
+      return { ...record, topic: TOPIC, event_id: event?.event_id.toLowerCase(), dossier_id: event?.dossier_id }
     })
     const good = named.filter(record => record.event_id !== undefined)
     const refused = named.filter(record => record.event_id === undefined)

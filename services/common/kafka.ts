@@ -2,7 +2,7 @@
  * Kafka as every service sees it: the client from the configuration, the topics, and where a record belongs.
  * kafkajs stands behind these few functions and `services/ingest/source.ts`, so that another client can take its place.
  */
-import { Kafka, logLevel, type Producer, type SASLOptions } from 'kafkajs'
+import { type Admin, Kafka, logLevel, type Producer, type SASLOptions } from 'kafkajs'
 import type { CommonConfig } from './config.ts'
 import type { Log } from './log.ts'
 import { javaPartitioner } from './partition.ts'
@@ -53,11 +53,20 @@ export function createKafka(config: KafkaConfig, clientId: string, log: Log): Ka
 export const createProducer = (kafka: Kafka): Producer =>
   kafka.producer({ createPartitioner: javaPartitioner, allowAutoTopicCreation: false })
 
-/** Creates the topics that are missing, with the broker's replication, and leaves the others as they are. */
-export async function ensureTopics(kafka: Kafka, partitions = PARTITIONS_DEFAULT): Promise<void> {
+/** Asks with a connection of its own. */
+export async function withAdmin<Answer>(kafka: Kafka, ask: (admin: Admin) => Promise<Answer>): Promise<Answer> {
   const admin = kafka.admin()
   await admin.connect()
   try {
+    return await ask(admin)
+  } finally {
+    await admin.disconnect()
+  }
+}
+
+/** Creates the topics that are missing, with the broker's replication, and leaves the others as they are. */
+export async function ensureTopics(kafka: Kafka, partitions = PARTITIONS_DEFAULT): Promise<void> {
+  await withAdmin(kafka, async admin => {
     const there = new Set(await admin.listTopics())
     const missing = TOPICS.filter(topic => !there.has(topic))
     if (missing.length === 0) return
@@ -74,21 +83,13 @@ export async function ensureTopics(kafka: Kafka, partitions = PARTITIONS_DEFAULT
         ],
       })),
     })
-  } finally {
-    await admin.disconnect()
-  }
+  })
 }
 
 /** How many partitions a topic has, asked of the broker. */
 export async function partitionCount(kafka: Kafka, topic: string): Promise<number> {
-  const admin = kafka.admin()
-  await admin.connect()
-  try {
-    const { topics } = await admin.fetchTopicMetadata({ topics: [topic] })
-    const count = topics[0]?.partitions.length ?? 0
-    if (count === 0) throw new Error(`the topic ${topic} is not on the broker; npm start creates it`)
-    return count
-  } finally {
-    await admin.disconnect()
-  }
+  const { topics } = await withAdmin(kafka, admin => admin.fetchTopicMetadata({ topics: [topic] }))
+  const count = topics[0]?.partitions.length ?? 0
+  if (count === 0) throw new Error(`the topic ${topic} is not on the broker; npm start creates it`)
+  return count
 }

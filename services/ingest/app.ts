@@ -20,6 +20,7 @@ import { createGather } from './gather.ts'
 import { createInsert } from './insert.ts'
 import { createOwnership } from './ownership.ts'
 import { createPaused } from './pause.ts'
+import { GROUP, TOPIC } from './progress.ts'
 import { createSettle } from './settle.ts'
 import { createKafkaSource } from './source.ts'
 
@@ -35,8 +36,6 @@ export interface IngestDeps {
   now?: () => number
 }
 
-const TOPIC = 'dossier-events'
-export const GROUP = 'motcua-ingest'
 /** Without progress for this long the service is not alive: longer than any insert, shorter than a person's patience. */
 const STALL_MS_MAX = 120_000
 

@@ -26,8 +26,9 @@ import { createClickHouse, rowsOf } from '../../services/common/clickhouse.ts'
 import { commonShape, readConfig } from '../../services/common/config.ts'
 import { createKafka, createProducer, ensureTopics } from '../../services/common/kafka.ts'
 import { partitionOf } from '../../services/common/partition.ts'
-import { GROUP } from '../../services/ingest/app.ts'
 import { createInsert } from '../../services/ingest/insert.ts'
+import { GROUP } from '../../services/ingest/progress.ts'
+import { clickhouseOptions } from '../own-stack.ts'
 import { engineTable, engineView } from './engine.sql.ts'
 import { cpu_us } from './processes.ts'
 import { benchViews } from './views.ts'
@@ -271,14 +272,7 @@ const lineOf = ({ side, events_per_s, cpu_us, exact }: Turn) =>
   `${side.padEnd(32)} ${Math.round(events_per_s).toLocaleString('en').padStart(8)} events/s  ${cpu_us.toFixed(1).padStart(6)} µs CPU per event  ${exact ? 'exact' : 'NOT EXACT'}`
 const median = (values: number[]) => values.sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN
 
-const runtime = await startRuntime({
-  home,
-  host: HOST,
-  kafkaPort: await freePort(HOST),
-  clickhousePort: await freePort(HOST),
-  env: { ...process.env, MOTCUA_HOME: home },
-  log: () => undefined,
-})
+const runtime = await startRuntime({ ...(await clickhouseOptions(home)), kafkaPort: await freePort(HOST) })
 try {
   await bench(runtime)
 } finally {

@@ -6,9 +6,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createRandom, type Random } from '../../infra/sample/random.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
+import { GROUP } from '../../services/ingest/progress.ts'
 import { MomentMissed } from './control.ts'
 import { ASSIGNED, ASSIGNED_MS_MAX, type Member, type Stack } from './stack.ts'
-import { allCommitted, GROUP, topicEnds, uncommitted, verify } from './verify.ts'
+import { allCommitted, topicEnds, uncommitted, verify } from './verify.ts'
 import { createWorkload, type Delivery, type Workload, type WorkloadOptions } from './workload.ts'
 
 export const MOMENTS = ['start', 'mid-batch', 'before-commit', 'random'] as const
@@ -76,6 +77,33 @@ export interface Report {
   seconds: number
 }
 
+export interface Cell {
+  fault: Fault
+  moment: Moment
+}
+export const cellName = ({ fault, moment }: Cell) => `${fault.name}/${moment}`
+
+/** A cell of which nothing is known yet. */
+export const blankReport = (cell: Cell, seed: number): Report => ({
+  cell: cellName(cell),
+  fault: cell.fault.name,
+  moment: cell.moment,
+  seed,
+  result: 'unverified',
+  evidence: '',
+  differences: [],
+  events: 0,
+  refused: 0,
+  duplicates: 0,
+  dead_letters: 0,
+  rehomed: 0,
+  kills: 0,
+  rates_different: 0,
+  events_lost: 0,
+  first_rate_ms: null,
+  seconds: 0,
+})
+
 const SEND_ROWS = 40
 const SEND_PAUSE_MS = 50
 const BARRIER_MS_MAX = 60_000
@@ -90,28 +118,14 @@ export async function runCell(
   change: Change = {},
 ): Promise<Report> {
   const began_ms = Date.now()
-  const cell = `${fault.name}/${moment}`
+  const cell = cellName({ fault, moment })
   const random = createRandom(`chaos ${cell} ${seed}`)
   const workload = createWorkload(`stream ${cell} ${seed}`, fault.workload?.(moment))
   const kills = stack.kills
   const report: Report = {
-    cell,
-    fault: fault.name,
-    moment,
-    seed,
-    result: 'unverified',
-    evidence: '',
-    differences: [],
+    ...blankReport({ fault, moment }, seed),
     events: workload.accepted.length,
     refused: workload.refused.size,
-    duplicates: 0,
-    dead_letters: 0,
-    rehomed: 0,
-    kills: 0,
-    rates_different: 0,
-    events_lost: 0,
-    first_rate_ms: null,
-    seconds: 0,
   }
   const members: Member[] = []
   let doing = 'cleaning up'

@@ -5,9 +5,10 @@
 import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
+import { cellName } from './cell.ts'
 import { CONTROLS, controlLine, runControls } from './controls.ts'
 import { FAULTS } from './faults.ts'
-import { allCells, cellName, runCells, sentenceOf, tableOf, totalsOf } from './matrix.ts'
+import { allCells, runCells, sentenceOf, tableOf, totalsOf } from './matrix.ts'
 import { startStack, temporaryHome } from './stack.ts'
 
 const { values: args } = parseArgs({

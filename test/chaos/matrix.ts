@@ -1,12 +1,17 @@
 /** Runs cells one after the other, each again with another seed where its fault did not take effect, and sums up. */
-import { type Change, type Fault, MOMENTS, type Moment, type Report, runCell, Unverified } from './cell.ts'
+import {
+  blankReport,
+  type Cell,
+  type Change,
+  cellName,
+  type Fault,
+  MOMENTS,
+  type Report,
+  runCell,
+  Unverified,
+} from './cell.ts'
 import type { Stack } from './stack.ts'
 
-export interface Cell {
-  fault: Fault
-  moment: Moment
-}
-export const cellName = ({ fault, moment }: Cell) => `${fault.name}/${moment}`
 export const allCells = (faults: readonly Fault[]): Cell[] =>
   faults.flatMap(fault => MOMENTS.map(moment => ({ fault, moment })))
 
@@ -29,7 +34,7 @@ export async function runCells(
     } catch (error) {
       if (!(error instanceof Unverified)) throw error
       for (const cell of own) log(`unverified  ${cellName(cell)}: ${error.message}`)
-      reports.push(...own.map(cell => unverified(cell, seed, error.message)))
+      reports.push(...own.map(cell => ({ ...blankReport(cell, seed), evidence: error.message })))
     } finally {
       await undo?.()
     }
@@ -50,26 +55,6 @@ export async function runUntilNotVoid(
     if (report.result !== 'void' || again === AGAIN_MAX) return report
   }
 }
-
-const unverified = ({ fault, moment }: Cell, seed: number, evidence: string): Report => ({
-  cell: `${fault.name}/${moment}`,
-  fault: fault.name,
-  moment,
-  seed,
-  result: 'unverified',
-  evidence,
-  differences: [],
-  events: 0,
-  refused: 0,
-  duplicates: 0,
-  dead_letters: 0,
-  rehomed: 0,
-  kills: 0,
-  rates_different: 0,
-  events_lost: 0,
-  first_rate_ms: null,
-  seconds: 0,
-})
 
 const seconds = (ms: number | null) => (ms === null ? '–' : `${(ms / 1000).toFixed(1)} s`)
 

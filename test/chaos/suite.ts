@@ -2,9 +2,10 @@
 import { tmpdir } from 'node:os'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { missingForLocalClickHouse, missingForLocalKafka } from '../../infra/runtime.ts'
+import { type Cell, cellName } from './cell.ts'
 import { type ControlOf, runControls } from './controls.ts'
 import { FAULTS } from './faults.ts'
-import { allCells, type Cell, cellName, lineOf, runUntilNotVoid } from './matrix.ts'
+import { allCells, lineOf, runUntilNotVoid } from './matrix.ts'
 import { type Stack, startStack, temporaryHome } from './stack.ts'
 
 const SEED = Number(process.env.CHAOS_SEED ?? 1)

@@ -8,13 +8,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { audit } from '../../pipelines/audit/audit.ts'
 import { directoryRegistry } from '../../schemas/registry.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
+import { offsetsOf, TOPIC } from '../../services/ingest/progress.ts'
 import { countedFacts, type RateRow, ratesOf, type Tier } from '../oracle/oracle.ts'
 import type { Stack } from './stack.ts'
 import { nameOf, type Workload } from './workload.ts'
 
-const TOPIC = 'dossier-events'
 const DLQ = 'dossier-events.dlq'
-export const GROUP = 'motcua-ingest'
 
 /** Ends of the partitions of both topics. */
 export type Ends = Record<typeof TOPIC | typeof DLQ, Map<number, bigint>>
@@ -28,16 +27,10 @@ export const topicEnds = async (stack: Stack): Promise<Ends> => ({
   [DLQ]: await endsOf(stack, DLQ),
 })
 
-/** Records that ingest has not committed. Committed first, then the ends: what was re-homed before the one is in the other. */
+/** Records that ingest has not committed. */
 export async function uncommitted(stack: Stack): Promise<number> {
-  const [group] = await stack.admin.fetchOffsets({ groupId: GROUP, topics: [TOPIC] })
-  const at = new Map(group?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]))
-  let behind = 0n
-  for (const [partition, high] of await endsOf(stack, TOPIC)) {
-    const committed = at.get(partition) ?? -1n
-    behind += high - (committed < 0n ? 0n : committed)
-  }
-  return Number(behind)
+  const offsets = [...(await offsetsOf(stack.admin)).values()]
+  return Number(offsets.reduce((behind, { high, committed }) => behind + high - committed, 0n))
 }
 
 export async function allCommitted(stack: Stack, limit_ms: number): Promise<string | undefined> {

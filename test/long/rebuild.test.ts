@@ -8,95 +8,29 @@ import { once } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { ClickHouseClient } from '@clickhouse/client'
-import fc from 'fast-check'
-import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
-import { prepareDatabase } from '../../pipelines/prepare.ts'
+import { beforeEach, expect, test } from 'vitest'
 import { type RebuildOptions, rebuild } from '../../pipelines/rebuild/rebuild.ts'
 import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
 import { createLease } from '../../services/common/leases.ts'
-import type { GoodRow } from '../../services/ingest/classify.ts'
-import { STORED_COLUMNS } from '../../services/ingest/container.ts'
-import { createInsert, INSERT_SETTINGS, isPassing } from '../../services/ingest/insert.ts'
+import { isPassing } from '../../services/ingest/insert.ts'
 import { createPaused } from '../../services/ingest/pause.ts'
-import { clickhouseOfTests, eventJson, eventOf } from '../events.ts'
-import { type Scenario, scenario } from '../oracle/generators.ts'
+import { clickhouseConfig, eventJson, eventOf } from '../events.ts'
+import { scenario } from '../oracle/generators.ts'
 import { ratesBetween } from '../oracle/oracle.ts'
+import { ownDatabase } from '../own-database.ts'
+import { forAny } from '../property.ts'
 
 const DATABASE = 'motcua_rebuild'
 /** No history is begun after this long. */
-const HISTORY_MS = 5_000
-const server = clickhouseOfTests('default', 'default')
-const clickhouse = clickhouseOfTests('default', DATABASE)
-const intoLog = createInsert(clickhouse, 'dossier_events')
-const aside = createInsert(clickhouse, 'aside')
-const config = {
-  CLICKHOUSE_URL: inject('clickhouseUrl'),
-  CLICKHOUSE_USER: process.env.CLICKHOUSE_USER,
-  CLICKHOUSE_PASSWORD: process.env.CLICKHOUSE_PASSWORD,
-}
-
-beforeAll(async () => {
-  await server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` })
-  await prepareDatabase(config, DATABASE)
-  await clickhouse.command({ query: 'CREATE TABLE aside AS dossier_events ENGINE = Memory' })
-})
-afterAll(() => server.command({ query: `DROP DATABASE IF EXISTS ${DATABASE}` }))
-beforeEach(empty)
-
-let batches = 0
-async function empty() {
-  for (const table of ['dossier_events', 'dossier_postings', 'rebuilds', 'leases'])
-    await clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
-  batches = 0
-}
-
+const HISTORY_SECONDS = 5
 /** Batches come a second apart. */
 const FIRST_MS = Date.now() - 600_000
 const text = (ms: number) => new Date(ms).toISOString().slice(0, 23).replace('T', ' ')
-const factsOfBatch = () => {
-  const at = batches++
-  return {
-    topic: 't',
-    writerOf: () => 'test',
-    batch: `b${String(at).padStart(4, '0')}`,
-    ingested_at_ms: FIRST_MS + at * 1_000,
-  }
-}
-const rowsOfEvents = (events: readonly DossierEvent[]): GoodRow[] =>
-  events.map((event, at) => ({ event, partition: 0, offset: BigInt(batches * 1_000 + at) }))
-const insert = (rows: GoodRow[]) => (rows.length === 0 ? undefined : intoLog(rows, factsOfBatch()))
-const ingest = (events: readonly DossierEvent[]) => insert(rowsOfEvents(events))
-
-/** The log gets the rows, then the view throws: they say that the batch had one row more than arrived. */
-async function insertWithoutLedger(rows: GoodRow[]): Promise<void> {
-  await clickhouse.command({ query: 'TRUNCATE TABLE aside' })
-  await aside(rows, factsOfBatch())
-  const columns = STORED_COLUMNS.map(column => (column === 'batch_rows' ? 'batch_rows + 1' : column))
-  await expect(
-    clickhouse.command({
-      query: `INSERT INTO dossier_events (${STORED_COLUMNS.join(', ')}) SELECT ${columns.join(', ')} FROM aside`,
-      clickhouse_settings: INSERT_SETTINGS,
-    }),
-  ).rejects.toThrow(/one block/)
-}
-
-async function deliver({ deliveries, fates }: Scenario): Promise<void> {
-  const late: GoodRow[][] = []
-  for (const [at, fate] of fates.entries()) {
-    const rows = rowsOfEvents(deliveries.filter(({ batch }) => batch === at).map(({ event }) => event))
-    if (rows.length === 0) continue
-    if (fate.startsWith('view_failed')) await insertWithoutLedger(rows)
-    const half = Math.ceil(rows.length / 2)
-    if (fate === 'view_failed_then_late') late.push(rows)
-    else if (fate === 'view_failed_then_cut') {
-      await insert(rows.slice(0, half))
-      await insert(rows.slice(half))
-    } else await insert(rows)
-    if (fate === 'answer_lost') await insert(rows)
-  }
-  for (const rows of late) await insert(rows)
-}
+const database = ownDatabase(DATABASE, batch => FIRST_MS + batch * 1_000)
+const { clickhouse, ingest } = database
+const empty = () => database.empty('rebuilds', 'leases')
+beforeEach(empty)
 
 const ledger = () =>
   rowsOf<{ dossier_id: string; sign: number }>(clickhouse, 'SELECT * FROM dossier_postings ORDER BY ALL')
@@ -134,20 +68,15 @@ function lives(dossiers: number): DossierEvent[][] {
 
 test('for any history, refused and repeated batches too, the new ledger is the old one, posting by posting', async () => {
   let postings = 0
-  const end_ms = performance.now() + HISTORY_MS
-  await fc.assert(
-    fc.asyncProperty(scenario(1, 40), async one => {
-      if (performance.now() > end_ms) return
-      await empty()
-      await deliver(one)
-      const before = await ledger()
-      const report = await run()
-      expect(await ledger()).toEqual(before)
-      expect(report.comparison.differing).toBe(0)
-      postings += before.length
-    }),
-    { numRuns: 20, endOnFailure: true },
-  )
+  await forAny({ seconds: HISTORY_SECONDS, numRuns: 20, endOnFailure: true }, [scenario(1, 40)], async one => {
+    await empty()
+    await database.deliver(one.deliveries, one.fates)
+    const before = await ledger()
+    const report = await run()
+    expect(await ledger()).toEqual(before)
+    expect(report.comparison.differing).toBe(0)
+    postings += before.length
+  })
   expect(postings).toBeGreaterThan(0)
 })
 
@@ -197,9 +126,9 @@ test.each(DAMAGES)(
 /** Inserts events one by one as ingest does: what passes is tried again. */
 async function ingestAsService(events: readonly DossierEvent[]): Promise<void> {
   for (const event of events) {
-    const rows = rowsOfEvents([event])
+    const rows = database.rowsOfEvents([event])
     const tried = (): Promise<void> =>
-      intoLog(rows, { ...factsOfBatch(), ingested_at_ms: Date.now() }).catch(error => {
+      database.insert(rows, { ingested_at_ms: Date.now() }).catch(error => {
         if (!isPassing(error)) throw error
         return sleep(100).then(tried)
       })
@@ -266,7 +195,7 @@ test('killed in the middle of a slice, the next one goes on once the lease is ov
     '--eval',
     `import { createClickHouse } from ${JSON.stringify(fileURLToPath(new URL('../../services/common/clickhouse.ts', import.meta.url)))}
      import { rebuild } from ${JSON.stringify(fileURLToPath(new URL('../../pipelines/rebuild/rebuild.ts', import.meta.url)))}
-     await rebuild(createClickHouse(${JSON.stringify(config)}, 'default', { database: '${DATABASE}' }), {
+     await rebuild(createClickHouse(${JSON.stringify(clickhouseConfig())}, 'default', { database: '${DATABASE}' }), {
        events_per_slice: 12, lease_ms: 4000, onProgress: ({ slices_done }) => console.log(slices_done),
      })`,
   ])
@@ -294,7 +223,7 @@ test('while paused nothing is inserted, and ingest is told to wait; a pause whos
   expect(await paused()).toBe(false)
   now_ms += 1_000
   expect(await paused()).toBe(true)
-  const error = await Promise.resolve(ingest([event])).then(
+  const error = await ingest([event]).then(
     () => undefined,
     error => error,
   )

@@ -10,7 +10,7 @@ import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { answers, freePort, hostAndPort, reachable, requireFreePort } from '../../ports.ts'
 import { type Child, type ChildExit, startChild } from '../../processes.ts'
-import { kafkaAnswers } from '../../reach.ts'
+import { registeredPorts } from '../../reach.ts'
 import { findJava, JAVA_MAJOR_MIN, type Java } from '../java.ts'
 import { type KafkaJars, kafkaJars, LocalKafkaError } from './jars.ts'
 
@@ -64,12 +64,14 @@ export async function startLocalKafka(options: LocalKafkaOptions): Promise<Local
     stopWaitMs: STOP_WAIT_MS,
   })
   const broker = hostAndPort(reachable(options.host), options.port)
-  await child.ready(() => answersAsKafka(reachable(options.host), options.port, broker), { limitMs: READY_LIMIT_MS })
+  const ready = async () => (await answers(options.host, options.port)) && (await hasRegistered(broker, options.port))
+  await child.ready(ready, { limitMs: READY_LIMIT_MS })
   return { brokers: [broker], pid: child.pid, child, stop: () => child.stop() }
 }
 
-async function answersAsKafka(host: string, port: number, broker: string): Promise<boolean> {
-  return (await answers(host, port)) && (await kafkaAnswers({ brokers: [broker], ssl: false }))
+/** With its own port: a data folder also tells of the broker of an earlier start, or of the one that holds it now. */
+async function hasRegistered(broker: string, port: number): Promise<boolean> {
+  return (await registeredPorts({ brokers: [broker], ssl: false })).includes(port)
 }
 
 async function requireJava(env: NodeJS.ProcessEnv): Promise<Java> {

@@ -1,0 +1,93 @@
+/**
+ * A database for one test file: prepared before its first test, dropped after its last. Events go straight into its log as
+ * ingest would put them there, batch by batch, and each batch meets the fate it is given.
+ */
+import { afterAll, beforeAll, expect } from 'vitest'
+import { prepareDatabase } from '../pipelines/prepare.ts'
+import type { DossierEvent } from '../schemas/dossier-event/event.ts'
+import type { GoodRow } from '../services/ingest/classify.ts'
+import { type BatchFacts, STORED_COLUMNS } from '../services/ingest/container.ts'
+import { createInsert, INSERT_SETTINGS } from '../services/ingest/insert.ts'
+import { clickhouseConfig, clickhouseOfTests } from './events.ts'
+import type { Fate, Scenario } from './oracle/generators.ts'
+
+/** To be called where hooks may be. `ingestedAt`: when a batch comes in; now, unless told otherwise. */
+export function ownDatabase(name: string, ingestedAt: (batch: number) => number = Date.now) {
+  const server = clickhouseOfTests('default', 'default')
+  const clickhouse = clickhouseOfTests('default', name)
+  const intoLog = createInsert(clickhouse, 'dossier_events')
+  const aside = createInsert(clickhouse, 'aside')
+  const drop = () => server.command({ query: `DROP DATABASE IF EXISTS ${name}` })
+  beforeAll(async () => {
+    await drop()
+    await prepareDatabase(clickhouseConfig(), name)
+  })
+  afterAll(drop)
+
+  let batches = 0
+  function factsOfBatch(): BatchFacts {
+    const batch = batches++
+    return {
+      topic: name,
+      writerOf: () => 'test',
+      batch: `b${String(batch).padStart(4, '0')}`,
+      ingested_at_ms: ingestedAt(batch),
+    }
+  }
+
+  /** The events of the next batch as one partition has them. */
+  const rowsOfEvents = (events: readonly DossierEvent[]): GoodRow[] =>
+    events.map((event, at) => ({ event, partition: 0, offset: BigInt(batches * 1_000 + at) }))
+
+  /** One batch, unless it is empty. */
+  async function insert(rows: readonly GoodRow[], change: Partial<BatchFacts> = {}): Promise<void> {
+    if (rows.length > 0) await intoLog(rows, { ...factsOfBatch(), ...change })
+  }
+
+  /** The log gets the rows, then the view throws: they say that the batch had one row more than arrived. */
+  async function insertWithoutLedger(rows: readonly GoodRow[]): Promise<void> {
+    await clickhouse.command({ query: 'CREATE OR REPLACE TABLE aside AS dossier_events ENGINE = Memory' })
+    await aside(rows, factsOfBatch())
+    const columns = STORED_COLUMNS.map(column => (column === 'batch_rows' ? 'batch_rows + 1' : column))
+    await expect(
+      clickhouse.command({
+        query: `INSERT INTO dossier_events (${STORED_COLUMNS.join(', ')}) SELECT ${columns.join(', ')} FROM aside`,
+        clickhouse_settings: INSERT_SETTINGS,
+      }),
+    ).rejects.toThrow(/one block/)
+  }
+
+  return {
+    clickhouse,
+    rowsOfEvents,
+    insert,
+    ingest: (events: readonly DossierEvent[], change?: Partial<BatchFacts>) => insert(rowsOfEvents(events), change),
+
+    /** No log and no ledger, nor what stands in these tables. */
+    async empty(...more: string[]): Promise<void> {
+      for (const table of ['dossier_events', 'dossier_postings', ...more])
+        await clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
+      batches = 0
+    },
+
+    /** Every delivery in its batch and place. A batch without a fate is done. */
+    async deliver(deliveries: Scenario['deliveries'], fates: readonly Fate[] = []): Promise<void> {
+      const late: GoodRow[][] = []
+      for (const [at, own] of [...Map.groupBy(deliveries, one => one.batch)].sort(([a], [b]) => a - b)) {
+        const fate = fates[at] ?? 'done'
+        const rows = own
+          .sort((a, b) => a.place - b.place)
+          .map(({ event, partition }, offset) => ({ event, partition, offset: BigInt(at * 1_000 + offset) }))
+        if (fate.startsWith('view_failed')) await insertWithoutLedger(rows)
+        const half = Math.ceil(rows.length / 2)
+        if (fate === 'view_failed_then_late') late.push(rows)
+        else if (fate === 'view_failed_then_cut') {
+          await insert(rows.slice(0, half))
+          await insert(rows.slice(half))
+        } else await insert(rows)
+        if (fate === 'answer_lost') await insert(rows)
+      }
+      for (const rows of late) await insert(rows)
+    },
+  }
+}
