@@ -121,6 +121,32 @@ describe('GET /api/rates', () => {
     )
   })
 
+  test('GET /api/indicators equals the view, as recorded and on the units of today', async () => {
+    const words = { from: '2023-01-01', to: '2023-12-31', tier: 'province' }
+    const ask = async (more: string) => {
+      const answer = await app.inject(`/api/indicators?tier=province&from=${words.from}&to=${words.to}${more}`)
+      expect(answer.statusCode, answer.body).toBe(200)
+      return answer.json().rows as Record<string, unknown>[]
+    }
+    const columns =
+      'indicator_code, unit_code, toFloat64(numerator) AS numerator, toFloat64(denominator) AS denominator, value'
+    const period = 'from = {from:Date}, to = {to:Date}, tier = {tier:String}'
+    const order = 'ORDER BY indicator_code, unit_code'
+    const recorded = await rowsOf(owner, `SELECT ${columns} FROM indicator_values(${period}) ${order}`, words)
+    expect(recorded.length).toBeGreaterThan(5)
+    expect(await ask('')).toMatchObject(recorded)
+    expect(await ask('&indicator=online_submission&unit=58')).toMatchObject([
+      { name_vi: expect.stringContaining('trực tuyến'), unit_code: '58', unit_valid_from: '1970-01-01' },
+    ])
+    const rebased = await rowsOf(
+      owner,
+      `SELECT ${columns}, comparable FROM indicator_values_rebased(${period}, units = '2026-01-01', split = 'none') ${order}`,
+      words,
+    )
+    expect(rebased.map(row => (row as { unit_code: string }).unit_code)).not.toContain('58')
+    expect(await ask('&units=2026-01-01')).toMatchObject(rebased)
+  })
+
   test('counts are numbers, rates fractions or null', async () => {
     const row = (await api('tier=commune&from=2023-01-01&to=2023-12-31&unit=22738'))[0]
     expect(row).toMatchObject({

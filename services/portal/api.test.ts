@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { parseRatesQuery, problemText } from './api.ts'
+import { parseIndicatorsQuery, parseRatesQuery, problemText } from './api.ts'
 import { UNITS } from './fake-figures.ts'
 import { createUnits } from './units.ts'
 
@@ -53,5 +53,40 @@ describe('GET /api/rates', () => {
     expect(level({ ...good, tier: 'commune', unit: '584' })).toBe('district')
     expect(level({ ...good, tier: 'district', unit: 'VN' })).toBe('country')
     expect(level({ ...good, tier: 'country', unit: 'VN' })).toBe('country')
+  })
+})
+
+describe('GET /api/indicators', () => {
+  const parse = (query: Record<string, unknown>) => parseIndicatorsQuery({ ...good, ...query }, units)
+  const refused = (query: Record<string, unknown>) => {
+    const parsed = parse(query)
+    return 'problems' in parsed ? parsed.problems : []
+  }
+
+  it('stands as recorded unless a day is asked for', () => {
+    expect(parse({})).toEqual({ question: { ...good, units: 'as_recorded', split: 'none' } })
+    expect(parse({ units: '2026-01-01', split: 'area', indicator: 'on_time_766', unit: '58' })).toEqual({
+      question: { ...good, units: '2026-01-01', split: 'area', indicator: 'on_time_766', unit: '58' },
+    })
+  })
+
+  it.each([
+    ['an indicator that is none', { indicator: 'online_rate' }, 'indicator', /^online_submission, /],
+    ['units of no day', { units: 'today' }, 'units', /^as_recorded, or a day that exists/],
+    ['units of a day that does not exist', { units: '2026-02-30' }, 'units', /^as_recorded, or a day that exists/],
+    ['a policy that is none', { split: 'population' }, 'split', /^none, area, first$/],
+    ['a unit that is in no list', { unit: '99' }, 'unit', /^the code of one unit of that tier/],
+    ['a unit above the tier', { tier: 'commune', unit: '58' }, 'unit', /^the code of one unit of that tier/],
+    ['days in the wrong order', { from: '2024-01-01' }, 'from', /^a day not after to/],
+    [
+      'a word that is none',
+      { period: '2023-H1' },
+      'period',
+      /there are tier, from, to, unit, indicator, units, split$/,
+    ],
+  ])('refuses %s with what is allowed', (_, query, parameter, allowed) => {
+    expect(refused(query)).toEqual([
+      { parameter, value: Object.values(query).at(-1), allowed: expect.stringMatching(allowed) },
+    ])
   })
 })

@@ -1,11 +1,13 @@
 /**
- * `GET /api/rates?tier=&from=&to=[&unit=]`: the contract's rows as JSON.
+ * `GET /api/rates?tier=&from=&to=[&unit=]`: the contract's rows as JSON, and
+ * `GET /api/indicators?tier=&from=&to=[&unit=][&indicator=][&units=][&split=]`: every indicator of the catalogue.
  *
  * Promises: every parameter is checked, all that is wrong is told at once with its value and what is allowed; keys stand in
  * the contract's order; counts are numbers, rates unrounded or null.
  */
 import { z } from 'zod'
-import type { RatesQuestion, RatesRow } from './figures.ts'
+import { ownIndicators } from '../../pipelines/indicators/catalogue.ts'
+import type { IndicatorsQuestion, IndicatorsRow, RatesQuestion, RatesRow } from './figures.ts'
 import { DAY_MAX, DAY_MIN, isDay } from './period.ts'
 import { COUNTRY_CODE, TIERS, type Tier, type Units } from './units.ts'
 
@@ -15,35 +17,72 @@ export interface ParameterProblem {
   allowed: string
 }
 
-export type Parsed = { question: RatesQuestion } | { problems: ParameterProblem[] }
+export type Parsed<Question = RatesQuestion> = { question: Question } | { problems: ParameterProblem[] }
 
 const DAYS = `a day that exists, written yyyy-mm-dd, from ${DAY_MIN} to ${DAY_MAX}`
 const day = z.string().refine(isDay, { error: DAYS })
 const TIER_NAMES = TIERS.join(', ')
+const SPLITS = ['none', 'area', 'first'] as const
+const AS_RECORDED = 'as_recorded'
+const codes = [...new Set(ownIndicators().map(one => one.code))] as [string, ...string[]]
 
-const parameters = z.strictObject({
-  tier: z.enum(TIERS, { error: TIER_NAMES }),
+const ratesParameters = z.strictObject({
+  tier: z.enum(TIERS),
   from: day,
   to: day,
   unit: z.string().min(1).optional(),
 })
+const indicatorsParameters = ratesParameters.extend({
+  indicator: z.enum(codes).optional(),
+  units: z.union([z.literal(AS_RECORDED), day]).default(AS_RECORDED),
+  split: z.enum(SPLITS).default('none'),
+})
 
-const ALLOWED: Record<string, string> = {
+/** In words; also the names of all parameters. */
+const ALLOWED_RATES: Record<string, string> = {
   tier: TIER_NAMES,
   from: DAYS,
   to: DAYS,
   unit: `the code of one unit of that tier or of one above it, or ${COUNTRY_CODE}`,
 }
-const NAMES = Object.keys(ALLOWED).join(', ')
+const ALLOWED_INDICATORS: Record<string, string> = {
+  ...ALLOWED_RATES,
+  unit: `the code of one unit of that tier, or ${COUNTRY_CODE} for the country`,
+  indicator: codes.join(', '),
+  units: `${AS_RECORDED}, or ${DAYS}`,
+  split: SPLITS.join(', '),
+}
+
+/** Shape and order of days, the same for both. */
+function checked<Parameters extends { from: string; to: string }>(
+  shape: z.ZodType<Parameters>,
+  query: Record<string, unknown>,
+  allowed: Record<string, string>,
+): Parsed<Parameters> {
+  const parsed = shape.safeParse(query)
+  if (!parsed.success) return { problems: parsed.error.issues.flatMap(issue => problemsOf(issue, query, allowed)) }
+  const { from, to } = parsed.data
+  if (from > to) return { problems: [{ parameter: 'from', value: from, allowed: `a day not after to (${to})` }] }
+  return { question: parsed.data }
+}
+
+/** A code is asked of the tier whose units it names: one that stood for units of two tiers is none. */
+export function parseIndicatorsQuery(query: Record<string, unknown>, units: Units): Parsed<IndicatorsQuestion> {
+  const parsed = checked(indicatorsParameters, query, ALLOWED_INDICATORS)
+  if ('problems' in parsed) return parsed
+  const { unit, tier } = parsed.question
+  if (unit === undefined || levelOf(unit, units) === tier) return parsed
+  return { problems: [{ parameter: 'unit', value: unit, allowed: ALLOWED_INDICATORS.unit as string }] }
+}
 
 export function parseRatesQuery(query: Record<string, unknown>, units: Units): Parsed {
-  const parsed = parameters.safeParse(query)
-  if (!parsed.success) return { problems: parsed.error.issues.flatMap(issue => problemsOf(issue, query)) }
-  const { tier, from, to, unit } = parsed.data
-  if (from > to) return { problems: [{ parameter: 'from', value: from, allowed: `a day not after to (${to})` }] }
+  const parsed = checked(ratesParameters, query, ALLOWED_RATES)
+  if ('problems' in parsed) return parsed
+  const { tier, from, to, unit } = parsed.question
   if (unit === undefined) return { question: { tier, from, to } }
   const level = levelOf(unit, units)
-  if (level === undefined) return { problems: [{ parameter: 'unit', value: unit, allowed: ALLOWED.unit as string }] }
+  if (level === undefined)
+    return { problems: [{ parameter: 'unit', value: unit, allowed: ALLOWED_RATES.unit as string }] }
   if (TIERS.indexOf(level) < TIERS.indexOf(tier))
     return {
       problems: [{ parameter: 'unit', value: unit, allowed: `a unit of tier ${tier} or above; ${unit} is a ${level}` }],
@@ -51,16 +90,20 @@ export function parseRatesQuery(query: Record<string, unknown>, units: Units): P
   return { question: { tier, from, to, unit: { code: unit, level } } }
 }
 
-function problemsOf(issue: z.core.$ZodIssue, query: Record<string, unknown>): ParameterProblem[] {
+function problemsOf(
+  issue: z.core.$ZodIssue,
+  query: Record<string, unknown>,
+  allowed: Record<string, string>,
+): ParameterProblem[] {
   if (issue.code === 'unrecognized_keys')
     return issue.keys.map(key => ({
       parameter: key,
       value: query[key],
-      allowed: `no such parameter; there are ${NAMES}`,
+      allowed: `no such parameter; there are ${Object.keys(allowed).join(', ')}`,
     }))
   const parameter = String(issue.path[0])
   const given = Array.isArray(query[parameter]) ? ', given once' : ''
-  return [{ parameter, value: query[parameter] ?? null, allowed: `${ALLOWED[parameter]}${given}` }]
+  return [{ parameter, value: query[parameter] ?? null, allowed: `${allowed[parameter]}${given}` }]
 }
 
 const levelOf = (code: string, units: Units): Tier | undefined =>
@@ -94,4 +137,14 @@ export const ratesBody = ({ tier, from, to }: RatesQuestion, rows: RatesRow[]) =
     on_time_rate: row.on_time_rate,
     sources: row.sources,
   })),
+})
+
+/** The answer's body; `comparable` only where units are re-based (docs/sql.md says what it means). */
+export const indicatorsBody = ({ tier, from, to, units, split }: IndicatorsQuestion, rows: IndicatorsRow[]) => ({
+  from,
+  to,
+  tier,
+  units,
+  ...(units !== AS_RECORDED && { split }),
+  rows,
 })

@@ -51,6 +51,27 @@ describe('GET /api/rates', () => {
   })
 })
 
+describe('GET /api/indicators', () => {
+  it('answers with rows, and with the units they stand on', async () => {
+    const words = 'tier=province&from=2023-01-01&to=2023-12-31'
+    expect((await get(`/api/indicators?${words}`)).json()).toMatchObject({
+      units: 'as_recorded',
+      rows: [{ indicator_code: 'online_submission', numerator: 1, denominator: 3 }],
+    })
+    expect((await get(`/api/indicators?${words}&units=2026-01-01`)).json()).toMatchObject({
+      units: '2026-01-01',
+      split: 'none',
+    })
+  })
+
+  it('refuses an unknown indicator with those there are', async () => {
+    const answer = await get('/api/indicators?tier=province&from=2023-01-01&to=2023-12-31&indicator=x')
+    expect(answer.statusCode).toBe(400)
+    expect(answer.json().parameters).toMatchObject([{ parameter: 'indicator', value: 'x' }])
+    expect(answer.json().detail).toContain('on_time_766')
+  })
+})
+
 describe('the page', () => {
   it('shows both rates with numerator and denominator, in Vietnamese', async () => {
     const text = textOf((await get('/')).body)
@@ -231,7 +252,16 @@ describe('the live part', () => {
 
 describe('the frame', () => {
   it('allows nothing but its own files', async () => {
-    for (const url of ['/', '/api/rates', '/live', '/connect', '/sql.md', '/nowhere', '/assets/portal.js']) {
+    for (const url of [
+      '/',
+      '/api/rates',
+      '/api/indicators',
+      '/live',
+      '/connect',
+      '/sql.md',
+      '/nowhere',
+      '/assets/portal.js',
+    ]) {
       const { headers } = await get(url)
       expect(headers['content-security-policy']).toContain("default-src 'none'; script-src 'self'; style-src 'self'")
       expect(headers['content-security-policy']).not.toContain('unsafe')

@@ -9,7 +9,7 @@ import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { createHttp, problem } from '../common/http.ts'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
-import { parseRatesQuery, problemText, ratesBody } from './api.ts'
+import { indicatorsBody, type Parsed, parseIndicatorsQuery, parseRatesQuery, problemText, ratesBody } from './api.ts'
 import { ASSETS, hashOf } from './assets.ts'
 import type { ClickHouseAddress } from './connect.ts'
 import { type Figures, FiguresError } from './figures.ts'
@@ -49,12 +49,13 @@ export function createPortal({ figures, clickhouse, log, metrics }: PortalDeps):
 
   app.get('/api/rates', async (request, reply) => {
     const parsed = parseRatesQuery(request.query as Query, await figures.units())
-    if ('problems' in parsed)
-      return reply
-        .code(400)
-        .type('application/problem+json')
-        .send(problem(400, 'Bad Request', problemText(parsed.problems), { parameters: parsed.problems }))
+    if ('problems' in parsed) return refuse(reply, parsed)
     return ratesBody(parsed.question, await figures.rates(parsed.question))
+  })
+  app.get('/api/indicators', async (request, reply) => {
+    const parsed = parseIndicatorsQuery(request.query as Query, await figures.units())
+    if ('problems' in parsed) return refuse(reply, parsed)
+    return indicatorsBody(parsed.question, await figures.indicators(parsed.question))
   })
 
   app.get('/', async (request, reply) => answerPage(request, reply, async () => page(await look(figures, request))))
@@ -77,6 +78,12 @@ export function createPortal({ figures, clickhouse, log, metrics }: PortalDeps):
   )
   return app
 }
+
+const refuse = (reply: FastifyReply, { problems }: Extract<Parsed, { problems: unknown }>) =>
+  reply
+    .code(400)
+    .type('application/problem+json')
+    .send(problem(400, 'Bad Request', problemText(problems), { parameters: problems }))
 
 async function readiness(figures: Figures): Promise<string | undefined> {
   try {

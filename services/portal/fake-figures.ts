@@ -1,5 +1,5 @@
 /** For tests: figures from memory, in the shape of the real ones. `test/portal.test.ts` holds the real ones to it. */
-import type { Counts, Figures, Part, RatesRow } from './figures.ts'
+import type { Counts, Figures, IndicatorsRow, Part, RatesRow } from './figures.ts'
 import { createUnits, type Unit } from './units.ts'
 
 const OPEN = '2149-06-06'
@@ -78,8 +78,22 @@ export const ROW: RatesRow = {
   sources: ['sample'],
 }
 
+export const INDICATOR: IndicatorsRow = {
+  indicator_code: 'online_submission',
+  indicator_version: 1,
+  name_vi: 'Tỷ lệ hồ sơ nộp trực tuyến',
+  name_en: 'Online submission',
+  unit_code: '58',
+  unit_valid_from: '1970-01-01',
+  unit_name: 'Tỉnh Ninh Thuận',
+  numerator: 1,
+  denominator: 3,
+  value: 1 / 3,
+}
+
 export const fakeFigures = (some: Partial<Figures> = {}): Figures => ({
   rates: async () => [ROW],
+  indicators: async () => [INDICATOR],
   parts: async () => PARTS,
   calendar: async () => ({
     months: ['2023-01-01', '2023-06-01', '2025-08-01'],

@@ -57,6 +57,32 @@ export interface RatesQuestion {
   unit?: { code: string; level: Tier } | undefined
 }
 
+/** A row of the view `indicator_values` or `indicator_values_rebased`. */
+export interface IndicatorsRow {
+  indicator_code: string
+  indicator_version: number
+  name_vi: string
+  name_en: string
+  unit_code: string
+  unit_valid_from: string
+  unit_name: string
+  numerator: number
+  denominator: number
+  value: number | null
+  comparable?: boolean
+}
+
+export interface IndicatorsQuestion {
+  tier: Tier
+  from: string
+  to: string
+  unit?: string | undefined
+  indicator?: string | undefined
+  /** `as_recorded`, or the day on whose units the figures stand. */
+  units: string
+  split: string
+}
+
 export interface PartsQuestion {
   /** Undefined: the country. */
   unit?: Pick<Unit, 'code' | 'valid_from' | 'level'> | undefined
@@ -114,6 +140,7 @@ export interface SampleSpan {
 
 export interface Figures {
   rates(question: RatesQuestion): Promise<RatesRow[]>
+  indicators(question: IndicatorsQuestion): Promise<IndicatorsRow[]>
   parts(question: PartsQuestion): Promise<Part[]>
   calendar(): Promise<Calendar>
   samples(): Promise<SampleSpan[]>
@@ -151,6 +178,7 @@ export const PORTAL_REQUEST_MS_MAX = 15_000
 
 const NEEDED = [
   'rates',
+  'indicator_values',
   'flows',
   'unit_on_day',
   'administrative_units',
@@ -176,6 +204,7 @@ export function createFigures(client: ClickHouseClient, { fresh_ms = FRESH_MS }:
   const longer = (wanted_ms: number) => (fresh_ms === 0 ? 0 : wanted_ms)
   return {
     rates: question => share(`rates ${JSON.stringify(question)}`, () => rates(ask, question)),
+    indicators: question => share(`indicators ${JSON.stringify(question)}`, () => indicators(ask, question)),
     parts: question => share(`parts ${JSON.stringify(question)}`, () => parts(ask, question)),
     calendar: () => share('calendar', () => calendar(ask), longer(CALENDAR_FRESH_MS)),
     samples: () => share('samples', () => samples(ask), longer(SAMPLES_FRESH_MS)),
@@ -200,6 +229,27 @@ function rates(ask: Ask, { tier, from, to, unit }: RatesQuestion): Promise<Rates
     `SELECT unit_code, unit_valid_from, unit_name, received, received_online, online_rate, settled, settled_early, settled_on_time, settled_late, on_time_rate, sources
      FROM rates(from = {from:Date}, to = {to:Date}, tier = {tier:String}) ${only} ORDER BY unit_code, unit_valid_from`,
     { tier, from, to, ...(unit === undefined ? {} : { unit: unit.code }) },
+  )
+}
+
+function indicators(ask: Ask, { unit, indicator, ...period }: IndicatorsQuestion): Promise<IndicatorsRow[]> {
+  const recorded = period.units === 'as_recorded'
+  const words = 'from = {from:Date}, to = {to:Date}, tier = {tier:String}'
+  const view = recorded
+    ? `indicator_values(${words})`
+    : `indicator_values_rebased(${words}, units = {units:String}, split = {split:String})`
+  const only = [
+    ...(unit === undefined ? [] : ['unit_code = {unit:String}']),
+    ...(indicator === undefined ? [] : ['indicator_code = {indicator:String}']),
+  ]
+  return ask(
+    `SELECT v.indicator_code AS indicator_code, indicator_version, name_vi, name_en, unit_code, unit_valid_from, unit_name,
+       toFloat64(v.numerator) AS numerator, toFloat64(v.denominator) AS denominator, value${recorded ? '' : ', comparable'}
+     FROM ${view} AS v
+     ANY LEFT JOIN indicators AS i ON v.indicator_code = i.indicator_code AND v.indicator_version = i.version
+     ${only.length === 0 ? '' : `WHERE ${only.join(' AND ')}`}
+     ORDER BY indicator_code, unit_code, unit_valid_from`,
+    { ...period, ...(unit !== undefined && { unit }), ...(indicator !== undefined && { indicator }) },
   )
 }
 
