@@ -61,6 +61,8 @@ async function everything(): Promise<number> {
     ])
     process.stdout.write(own.output)
     const counts = files.map(file => JSON.parse(readFileSync(file, 'utf8')) as Counts)
+    // What failed before any test, such as a server that does not start, reaches no reporter.
+    for (const [at, each] of counts.entries()) if (each.failed === 0 && [common, own][at]?.code !== 0) each.failed = 1
     const sum = (name: keyof Counts) => counts.reduce((total, each) => total + each[name], 0)
     process.stdout.write(
       `\n${closingLine({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') })}\n`,
