@@ -12,7 +12,7 @@ import { overColumns } from './indicators/measures.ts'
 export const unitDay = (day: string) => `arrayLast(b -> b <= ${day}, (SELECT days FROM unit_boundaries))`
 
 /** In a subquery: there it is looked at also where nothing would be read. */
-export const FROM_TO = `(SELECT throwIf({from:Date} > {to:Date}, 'from must not be after to')) = 0`
+export const FROM_TO = `assumeNotNull((SELECT throwIf({from:Date} > {to:Date}, 'from must not be after to'))) = 0`
 
 export const filledIn = (statement: string): string =>
   statement
