@@ -6,7 +6,7 @@
 
 import { randomBytes } from 'node:crypto'
 import { existsSync } from 'node:fs'
-import { copyFile, mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, rename, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { answers, freePort, hostAndPort, reachable, requireFreePort } from '../../ports.ts'
 import { type Child, type ChildExit, startChild } from '../../processes.ts'
@@ -191,10 +191,4 @@ function escaped(value: string): string {
 /** Under LANG=C a Java on Linux cannot name a file with a letter beyond ASCII. */
 function utf8(env: NodeJS.ProcessEnv): NodeJS.ProcessEnv {
   return process.platform === 'linux' ? { ...env, LC_ALL: 'C.UTF-8' } : env
-}
-
-/** The cluster id in a data folder, or undefined where no broker has been there. */
-export async function clusterIdOf(dataDir: string): Promise<string | undefined> {
-  const text = await readFile(join(dataDir, 'meta.properties'), 'utf8').catch(() => '')
-  return /^cluster\.id=(.+)$/m.exec(text)?.[1]
 }
