@@ -178,7 +178,9 @@ export const PORTAL_REQUEST_MS_MAX = 15_000
 
 const NEEDED = [
   'rates',
+  'indicators',
   'indicator_values',
+  'indicator_values_rebased',
   'flows',
   'unit_on_day',
   'administrative_units',
