@@ -81,5 +81,8 @@ export function avroType(schema: avro.Schema): avro.Type {
   })
 }
 
+/** The classes of the types, to tell them apart. */
+export const avroTypes = avro.types
 export type AvroType = avro.Type
+export type AvroRecord = avro.types.RecordType
 export type AvroSchema = avro.Schema

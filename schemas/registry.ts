@@ -2,11 +2,22 @@
  * Where schema ids come from: the project's own directory (`ids.json`), or a registry with Confluent's API where
  * `SCHEMA_REGISTRY_URL` is set. Ids never change their meaning, so what was once read is kept.
  *
- * A registry that does not answer throws `RegistryUnavailable` (try again); an id that it does not know is `undefined`.
+ * A registry that does not answer throws `RegistryUnavailable` (try again). What it says about an id is an answer, never an
+ * exception: anyone who may register can have written it.
  */
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { type AvroSchema, type AvroType, avroType } from './avro.ts'
+import {
+  type Answered,
+  type Ask,
+  createRegistryClient,
+  RegistryRefused,
+  RegistryUnavailable,
+} from './registry-client.ts'
+import { readWriterSchema } from './writer-schema.ts'
+
+export { RegistryRefused, RegistryUnavailable }
 
 export const SUBJECTS = ['dossier-event', 'indicator-report', 'dossier-alert'] as const
 export type Subject = (typeof SUBJECTS)[number]
@@ -31,15 +42,28 @@ export interface Registered {
   type: AvroType
 }
 
-export interface SchemaRegistry {
-  /** The schema under which this project writes a subject, registered where need be. */
-  newest(subject: Subject): Promise<Registered>
-  /** The schema of an id, or undefined where nobody knows it. */
-  byId(id: number): Promise<AvroType | undefined>
-}
+/**
+ * What a registry says about an id. `unknown`: it has none. `odd`: an answer that a registry does not give, perhaps from a
+ * proxy before it; a later answer may differ. `refused`: the schema is there, and no bodies can be read with it.
+ */
+export type SchemaAnswer =
+  | { type: AvroType }
+  | { type?: undefined; unknown: true }
+  | { type?: undefined; odd: string }
+  | { type?: undefined; refused: string }
 
-export class RegistryUnavailable extends Error {
-  readonly code = 'REGISTRY_UNAVAILABLE'
+export interface SchemaRegistry {
+  /**
+   * The schema under which this project writes a subject, registered where need be. Throws {@link RegistryUnavailable}, or
+   * {@link RegistryRefused} where the registry does not allow it.
+   */
+  newest(subject: Subject): Promise<Registered>
+  /** What the registry says about an id. Throws {@link RegistryUnavailable} only. */
+  answerFor(id: number): Promise<SchemaAnswer>
+  /** The usable schema of an id, or undefined. Throws {@link RegistryUnavailable} only. */
+  byId(id: number): Promise<AvroType | undefined>
+  /** All there is, where the registry learns no ids while it runs. */
+  readonly complete?: ReadonlyMap<number, AvroType>
 }
 
 /** The schema text of a file in this folder. */
@@ -54,9 +78,14 @@ export function directoryRegistry(): SchemaRegistry {
   const files = z.record(z.string(), z.string()).parse(schemaFile('ids.json'))
   const types = new Map(Object.entries(files).map(([id, file]) => [Number(id), avroType(schemaFile(file))]))
   return {
+    complete: types,
     async newest(subject) {
       const id = Number(Object.keys(files).find(key => files[key] === NEWEST[subject]))
       return { id, type: types.get(id) as AvroType }
+    },
+    async answerFor(id) {
+      const type = types.get(id)
+      return type === undefined ? { unknown: true } : { type }
     },
     async byId(id) {
       return types.get(id)
@@ -64,65 +93,86 @@ export function directoryRegistry(): SchemaRegistry {
   }
 }
 
-const REQUEST_MS_MAX = 10_000
+/** How many answers are kept; the oldest go first. */
+const KEPT_MAX = 10_000
 
 /** Ids from a registry with Confluent's API. `url` may carry a user and password. */
 export function confluentRegistry(url: string): SchemaRegistry {
-  const base = new URL(url.endsWith('/') ? url : `${url}/`)
-  const authorization =
-    base.username === ''
-      ? {}
-      : {
-          authorization: `Basic ${Buffer.from(`${decodeURIComponent(base.username)}:${decodeURIComponent(base.password)}`).toString('base64')}`,
-        }
-  base.username = base.password = ''
-
-  /** The answer's JSON; undefined for 404. */
-  async function ask(path: string, body?: unknown): Promise<unknown> {
-    let response: Response
-    try {
-      response = await fetch(new URL(path, base), {
-        method: body === undefined ? 'GET' : 'POST',
-        headers: {
-          accept: 'application/vnd.schemaregistry.v1+json',
-          'content-type': 'application/vnd.schemaregistry.v1+json',
-          ...authorization,
-        },
-        body: body === undefined ? undefined : JSON.stringify(body),
-        signal: AbortSignal.timeout(REQUEST_MS_MAX),
-      })
-    } catch (cause) {
-      throw new RegistryUnavailable(`the schema registry at ${base.origin} does not answer`, { cause })
-    }
-    if (response.status === 404) return undefined
-    if (!response.ok)
-      throw new RegistryUnavailable(
-        `the schema registry at ${base.origin} answered ${response.status} to ${path}: ${(await response.text()).slice(0, 200)}`,
-      )
-    return response.json()
+  const ask = createRegistryClient(url)
+  /** Answers that stay as they are: an id never changes its meaning. */
+  const kept = new Map<number, SchemaAnswer>()
+  const keep = (id: number, answer: SchemaAnswer) => {
+    kept.set(id, answer)
+    for (const oldest of kept.keys())
+      if (kept.size > KEPT_MAX) kept.delete(oldest)
+      else break
+    return answer
   }
 
-  const known = new Map<number, AvroType>()
+  async function answerFor(id: number): Promise<SchemaAnswer> {
+    const before = kept.get(id)
+    if (before !== undefined) return before
+    const answer = answerOf(await ask(`schemas/ids/${id}`))
+    return answer.type !== undefined || 'refused' in answer ? keep(id, answer) : answer
+  }
+
   return {
+    answerFor,
     async newest(subject) {
-      const schema = schemaFile(NEWEST[subject])
-      const answer = await ask(`subjects/${TOPIC_OF[subject]}-value/versions`, { schema: JSON.stringify(schema) })
-      const { id } = z.object({ id: z.int() }).parse(answer)
-      const type = avroType(schema)
-      known.set(id, type)
+      const id = await idOf(ask, `${TOPIC_OF[subject]}-value`, NEWEST[subject])
+      const type = newestType(subject)
+      keep(id, { type })
       return { id, type }
     },
     async byId(id) {
-      const before = known.get(id)
-      if (before !== undefined) return before
-      const answer = await ask(`schemas/ids/${id}`)
-      if (answer === undefined) return undefined
-      const { schema } = z.object({ schema: z.string() }).parse(answer)
-      const type = avroType(JSON.parse(schema) as AvroSchema)
-      known.set(id, type)
-      return type
+      return (await answerFor(id)).type
     },
   }
+}
+
+const RIGHTS_MISSING = new Set([401, 403])
+
+const SCHEMA = z.looseObject({
+  schema: z.string(),
+  schemaType: z.string().nullish(),
+  references: z.array(z.unknown()).nullish(),
+})
+
+/** What an answer to `schemas/ids/…` says. Throws {@link RegistryUnavailable} where rights are missing: they can be given. */
+function answerOf({ status, json, oddly }: Answered): SchemaAnswer {
+  if (status === 404) return { unknown: true }
+  if (oddly !== undefined && RIGHTS_MISSING.has(status)) throw new RegistryUnavailable(oddly)
+  if (oddly !== undefined) return { odd: oddly }
+  const parsed = SCHEMA.safeParse(json)
+  if (!parsed.success) return { odd: 'the schema registry answered without the text of a schema' }
+  const { schema, schemaType, references } = parsed.data
+  if (schemaType && schemaType !== 'AVRO')
+    return { refused: `the schema is of type ${schemaType.slice(0, 40)}; it must be AVRO` }
+  if (references && references.length > 0)
+    return { refused: 'the schema refers to other schemas; it must stand for itself' }
+  return readWriterSchema(schema)
+}
+
+const REGISTERED = z.looseObject({ id: z.int().min(0).max(0xffff_ffff) })
+
+/** The id of a schema in a subject: looked up, and registered only where it is not there, which needs more rights. */
+async function idOf(ask: Ask, subject: string, file: string): Promise<number> {
+  const body = { schema: JSON.stringify(schemaFile(file)) }
+  const path = `subjects/${encodeURIComponent(subject)}`
+  let doing = 'look up'
+  let answered = await ask(path, body)
+  if (answered.status === 404) {
+    doing = 'register'
+    answered = await ask(`${path}/versions`, body)
+  }
+  const parsed = REGISTERED.safeParse(answered.json)
+  if (parsed.success) return parsed.data.id
+  const why = answered.oddly ?? 'the answer names no id'
+  throw new RegistryRefused(
+    RIGHTS_MISSING.has(answered.status)
+      ? `this service may not ${doing} its schema in the subject ${subject}: ${why}. Register schemas/${file} there, or give the service the right to ${doing} schemas of this subject.`
+      : `the schema registry gives no id for schemas/${file} in the subject ${subject}: ${why}`,
+  )
 }
 
 /** The registry that the configuration names, else the project's directory. */

@@ -3,12 +3,18 @@
  * https://docs.confluent.io/platform/current/schema-registry/fundamentals/serdes-develop/index.html#wire-format
  */
 import type { AvroType } from './avro.ts'
+import { wellFormed } from './well-formed.ts'
 
 const MAGIC = 0
 const HEADER_BYTES = 5
 
 /** What the first five bytes of a value say. `unknown_magic` and `unknown_schema` as in the contract's reasons. */
 export type Framed = { schema_id: number; body: Buffer } | 'unknown_magic' | 'unknown_schema'
+
+/** The schema id of a value that has a whole header. */
+export function schemaIdOf(value: Buffer | null): number | undefined {
+  return value !== null && value[0] === MAGIC && value.length >= HEADER_BYTES ? value.readUInt32BE(1) : undefined
+}
 
 /** Splits a Kafka value into schema id and body, without copying. */
 export function unframe(value: Buffer | null): Framed {
@@ -27,17 +33,44 @@ export function frame(schema_id: number, type: AvroType, value: unknown): Buffer
   return framed
 }
 
+/** How a body of one schema is read as a value of another. */
+export interface Resolving {
+  reader: AvroType
+  resolver: ReturnType<AvroType['createResolver']>
+}
+
 /**
- * Reads a body to its last byte; undefined where the schema cannot: cut off, something behind it, no such branch, or text
- * that is not UTF-8.
+ * Reads a body to its last byte; undefined where the writer's schema cannot: cut off, something behind it, no such branch,
+ * a count beyond the body, text that is not UTF-8. Never throws, and takes time and memory only as the body is long: the
+ * bytes are checked before anything is built from them.
  */
-export function readBody(type: AvroType, body: Buffer): unknown {
-  let read: { value: unknown; offset: number }
+export function readBody(writer: AvroType, body: Buffer, as?: Resolving): unknown {
+  if (checkOf(writer)(body, 0) !== body.length) return undefined
   try {
-    read = type.decode(body, 0) as typeof read
+    const { value, offset } = as === undefined ? writer.decode(body, 0) : as.reader.decode(body, 0, as.resolver)
+    return offset === body.length ? value : undefined
   } catch {
     return undefined
   }
-  if (read.offset !== body.length) return undefined
-  return read.value
+}
+
+type Check = ReturnType<typeof wellFormed>
+const checks = new WeakMap<AvroType, Check>()
+
+function checkOf(type: AvroType): Check {
+  let check = checks.get(type)
+  if (check === undefined) {
+    check = compileCheck(type)
+    checks.set(type, check)
+  }
+  return check
+}
+
+/** No body can be read with a schema without bounds. */
+function compileCheck(type: AvroType): Check {
+  try {
+    return wellFormed(type)
+  } catch {
+    return () => -1
+  }
 }

@@ -1,7 +1,10 @@
+import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { avroType } from '../avro.ts'
+import { inBlocks, mutated, mutation, type Part } from '../avro-for-tests.ts'
 import { directoryRegistry, type SchemaRegistry, schemaFile } from '../registry.ts'
 import { frame } from '../wire.ts'
+import { readWriterSchema } from '../writer-schema.ts'
 import { createDecoder } from './codec.ts'
 import type { DossierEvent } from './event.ts'
 
@@ -34,6 +37,7 @@ const event: DossierEvent = {
   cleared: ['channel'].slice(1),
 }
 const value = frame(id, type, event)
+const V1 = schemaFile('dossier-event/v1.avsc') as unknown as Part
 
 async function judge(record: { value: Buffer | null; key?: Buffer | null }, from: SchemaRegistry = registry) {
   const decoder = createDecoder(from, () => true)
@@ -87,14 +91,87 @@ test('a key that differs from the dossier_id is refused, a missing one is not', 
   expect((await judge({ value, key: null })).event).toBeDefined()
 })
 
+test('a key is compared by its bytes: what only decodes to the dossier_id is another key', async () => {
+  const odd = frame(id, type, { ...event, dossier_id: 'H\ufffd' })
+  expect((await judge({ value: odd, key: Buffer.from('H\ufffd') })).event?.dossier_id).toBe('H\ufffd')
+  const verdict = await judge({ value: odd, key: Buffer.from([0x48, 0xff]) })
+  expect(verdict.refusals?.[0]).toMatchObject({ reason: 'key_mismatch', message: expect.stringContaining('0x48ff') })
+})
+
+test('U+FFFD together with a time that no double holds is judged, not thrown', async () => {
+  const body = inBlocks(V1, { ...event, source: '\ufffd', occurred_at: 2n ** 60n })
+  const verdict = await judge({ value: Buffer.concat([value.subarray(0, 5), body]) })
+  expect(verdict.refusals?.map(refusal => refusal.reason)).toEqual(['time_out_of_range'])
+})
+
+test('any bytes, keys and times are judged and never throw', async () => {
+  const decoder = createDecoder(registry, () => true)
+  await decoder.prepare([value])
+  const bytes = fc.oneof(
+    fc.constant(value),
+    fc.uint8Array({ maxLength: 300 }).map(body => Buffer.from(body)),
+    fc.uint8Array({ maxLength: 300 }).map(body => Buffer.concat([value.subarray(0, 5), body])),
+    fc.array(mutation, { maxLength: 3 }).map(changes => changes.reduce(mutated, value)),
+  )
+  const key = fc.option(
+    fc.uint8Array({ maxLength: 30 }).map(part => Buffer.from(part)),
+    { nil: null },
+  )
+  fc.assert(
+    fc.property(bytes, key, fc.double(), (changed, key, timestamp_ms) => {
+      const verdict = decoder.judgeRecord({ key, value: changed, timestamp_ms })
+      expect(verdict.event === undefined).toBe((verdict.refusals?.length ?? 0) > 0)
+    }),
+    { numRuns: 3_000 },
+  )
+})
+
+/** A registry with one schema, under id 77. */
+const withSchema = (schema: unknown): SchemaRegistry => {
+  const read = readWriterSchema(JSON.stringify(schema))
+  if (read.type === undefined) throw new Error(read.refused)
+  return { ...registry, complete: new Map([[77, read.type]]) }
+}
+const changedV1 = (change: (fields: { name: string; type: unknown; default?: unknown }[]) => object[]) => {
+  const schema = structuredClone(schemaFile('dossier-event/v1.avsc')) as unknown as { fields: never[] }
+  return { ...schema, fields: change(schema.fields) }
+}
+
 test('a later writer version with a new defaulted field is read as today’s', async () => {
-  const schema = structuredClone(schemaFile('dossier-event/v1.avsc')) as unknown as { fields: object[] }
-  schema.fields.push({ name: 'later', type: ['null', 'string'], default: null })
+  const schema = changedV1(fields => [...fields, { name: 'later', type: ['null', 'string'], default: null }])
   const later = avroType(schema as never)
-  const two: SchemaRegistry = {
-    newest: registry.newest,
-    byId: async asked => (asked === 77 ? later : registry.byId(asked)),
-  }
-  const verdict = await judge({ value: frame(77, later, { ...event, later: 'x' }) }, two)
-  expect({ ...verdict.event }).toEqual(event)
+  const from = withSchema(schema)
+  expect({ ...(await judge({ value: frame(77, later, { ...event, later: 'x' }) }, from)).event }).toEqual(event)
+  const broken = frame(77, later, { ...event, later: 'xyz' })
+  broken[broken.length - 1] = 0xff
+  expect((await judge({ value: broken }, from)).refusals?.[0]?.reason).toBe('truncated_body')
+})
+
+test('an int of a writer is read as our long, a null that it cannot say as unsaid', async () => {
+  const schema = changedV1(fields =>
+    fields
+      .filter(field => field.name !== 'digitised')
+      .map(field => (['revision', 'occurred_at'].includes(field.name) ? { ...field, type: 'int' } : field)),
+  )
+  const value = frame(77, avroType(schema as never), { ...event, revision: 5, occurred_at: 0 })
+  const verdict = await judge({ value }, withSchema(schema))
+  expect(verdict.refusals?.map(refusal => refusal.reason)).toEqual(['time_out_of_range'])
+})
+
+test.each([
+  ['long where we hold an int', 'supplement_requests', ['null', 'long'], 'cannot read'],
+  ['bytes where we hold text', 'source', 'bytes', 'holds bytes'],
+  ['bytes or null where we hold text', 'sector_code', ['null', 'bytes'], 'holds bytes'],
+  ['bytes in a list of texts', 'cleared', { type: 'array', items: 'bytes' }, 'holds bytes'],
+  ['a symbol that we do not have', 'event_type', { type: 'enum', name: 'EventType', symbols: ['LOST'] }, 'cannot read'],
+])('the schema of a writer is refused: %s', async (_, name, type, why) => {
+  const schema = changedV1(fields => fields.map(field => (field.name === name ? { name, type } : field)))
+  const verdict = await judge({ value: Buffer.from([0, 0, 0, 0, 77]) }, withSchema(schema))
+  expect(verdict.refusals?.[0]).toMatchObject({ reason: 'unknown_schema', message: expect.stringContaining(why) })
+})
+
+test('a record is not judged before its schema was looked up', () => {
+  const { complete: _, ...learning } = registry
+  const decoder = createDecoder(learning, () => true)
+  expect(() => decoder.judgeRecord({ key: null, value, timestamp_ms: 0 })).toThrow(/prepared/)
 })

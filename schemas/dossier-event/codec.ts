@@ -1,10 +1,11 @@
 /**
- * From the bytes of a Kafka record to a dossier event that the door has judged: decode, then door.
- * What cannot be decoded is a refusal like any other, never an exception; only a registry that does not answer throws.
+ * From the bytes of a Kafka record to a dossier event that the door has judged: decode, then door. All that is done with a
+ * single record is done here. Whatever a producer wrote into key, value or schema is a verdict, never an exception.
  */
-import type { AvroType } from '../avro.ts'
+import { type AvroType, avroTypes } from '../avro.ts'
+import { createLookup, type Usable } from '../lookup.ts'
 import { newestType, type SchemaRegistry } from '../registry.ts'
-import { readBody, unframe } from '../wire.ts'
+import { readBody, schemaIdOf, unframe } from '../wire.ts'
 import { type DoorContext, judge, type Refusal } from './door.ts'
 import type { DossierEvent } from './event.ts'
 
@@ -20,29 +21,41 @@ export interface RecordToJudge {
   timestamp_ms: number
 }
 
+/** How many of the leading values can be judged now; where not all of them, what the next one waits for. */
+export interface Prepared {
+  ready: number
+  trouble?: string
+  /** The schema registry does not answer: no record was at fault, and it may last. */
+  unavailable?: boolean
+}
+
 const RECORD_NAME = 'motcua.DossierEvent'
 const READER = newestType('dossier-event')
 
-/** Reads any registered version of a dossier event as today's. */
-export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['knownUnit']) {
-  const readers = new Map<number, Reader | undefined>()
+/** Reads any registered version of a dossier event as today's. `now` only has to grow, in milliseconds. */
+export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['knownUnit'], now?: () => number) {
+  const lookup = createLookup(registry, readerFor, now)
 
-  async function readerOf(schema_id: number): Promise<Reader | undefined> {
-    if (!readers.has(schema_id)) {
-      const writer = await registry.byId(schema_id)
-      readers.set(schema_id, writer && readerFor(writer))
-    }
-    return readers.get(schema_id)
-  }
-
-  /** Makes sure that every schema the records name is at hand, so that {@link judgeRecord} need not wait. */
-  async function prepare(values: Iterable<Buffer | null>): Promise<void> {
+  /**
+   * Looks up the schemas that values name. Never throws and never sleeps: where `ready` is less than the number of values,
+   * judge that many, wait, and prepare the rest again.
+   */
+  async function prepare(values: readonly (Buffer | null)[]): Promise<Prepared> {
+    const ids = new Set<number>()
     for (const value of values) {
-      const framed = unframe(value)
-      if (typeof framed === 'object' && !readers.has(framed.schema_id)) await readerOf(framed.schema_id)
+      const id = schemaIdOf(value)
+      if (id !== undefined) ids.add(id)
     }
+    const undecided = await lookup.prepare(ids)
+    if (undecided === undefined) return { ready: values.length }
+    const { id, trouble, unavailable } = undecided
+    return { ready: values.findIndex(value => schemaIdOf(value) === id), trouble, unavailable }
   }
 
+  /**
+   * The verdict on one record. Throws for no record that {@link prepare} counted as ready; for others an error, since a guess
+   * would refuse good records.
+   */
   function judgeRecord(record: RecordToJudge): Verdict {
     const framed = unframe(record.value)
     if (framed === 'unknown_magic')
@@ -58,22 +71,23 @@ export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['
         'the value ends before its schema id; five bytes of header are needed',
       )
     const { schema_id, body } = framed
-    const read = readers.get(schema_id)
-    if (read === undefined)
+    const found = lookup.found(schema_id)
+    if (found === undefined)
+      throw new Error(`schema id ${schema_id} must be prepared before records with it are judged`)
+    if (found.use === undefined)
       return refused(
         schema_id,
         'unknown_schema',
-        `schema id ${schema_id} is not registered as a version of ${RECORD_NAME}`,
+        `schema id ${schema_id} names no version of ${RECORD_NAME} that can be read: ${found.refused}`,
       )
-    const event = read(body)
+    const event = found.use(body)
     if (event === undefined)
       return refused(
         schema_id,
         'truncated_body',
         `the body of ${body.length} bytes cannot be read to its last byte with schema ${schema_id}`,
       )
-    const context = { now_ms: record.timestamp_ms, knownUnit, key: record.key?.toString('utf8') }
-    const refusals = judge(event, context)
+    const refusals = judge(event, { now_ms: record.timestamp_ms, knownUnit, key: record.key ?? undefined })
     return refusals.length > 0 ? { schema_id, refusals } : { schema_id, event }
   }
 
@@ -82,34 +96,33 @@ export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['
 
 type Reader = (body: Buffer) => DossierEvent | undefined
 
-/** A reader for bodies of one writer's schema; undefined where it is no dossier event that today's schema can read. */
-function readerFor(writer: AvroType): Reader | undefined {
-  if (writer.name !== RECORD_NAME) return undefined
-  const sameSchema = JSON.stringify(writer.schema()) === JSON.stringify(READER.schema())
-  let resolver: ReturnType<AvroType['createResolver']> | undefined
+/** A reader for bodies of one writer's schema, or why today's schema cannot read them. Never throws. */
+function readerFor(writer: AvroType): Usable<Reader> {
+  if (writer.name !== RECORD_NAME) return { refused: `it is ${writer.name?.slice(0, 100) ?? 'no record'}` }
+  const field = bytesForText(writer)
+  if (field !== undefined) return { refused: `its field ${field} holds bytes; it must hold text` }
   try {
-    resolver = sameSchema ? undefined : READER.createResolver(writer)
-  } catch {
-    return undefined
-  }
-  return body => {
-    const own = resolver === undefined ? READER : writer
-    const value = readBody(own, body) as Record<string, unknown> | undefined
-    if (value === undefined || (hasReplacementCharacter(value) && !own.toBuffer(value).equals(body))) return undefined
-    return (resolver === undefined ? value : READER.fromBuffer(body, resolver)) as unknown as DossierEvent
+    if (JSON.stringify(writer.schema()) === JSON.stringify(READER.schema()))
+      return { use: body => readBody(READER, body) as DossierEvent | undefined }
+    const resolving = { reader: READER, resolver: READER.createResolver(writer) }
+    return { use: body => readBody(writer, body, resolving) as DossierEvent | undefined }
+  } catch (error) {
+    return { refused: `today's schema cannot read it: ${(error as Error).message.slice(0, 200)}` }
   }
 }
 
-/** The free texts of an event: all its other texts are of a closed list, or hexadecimal. */
-const TEXTS = ['dossier_id', 'source', 'receiving_unit', 'processing_unit', 'procedure_code', 'sector_code'] as const
+/** A field of ours that a writer declares as bytes. Avro would read them as text, but they need not be UTF-8. */
+function bytesForText(writer: AvroType): string | undefined {
+  const ours = new Set(fieldsOf(READER).map(field => field.name))
+  return fieldsOf(writer).find(field => ours.has(field.name) && holdsBytes(field.type))?.name
+}
 
-/** Avro text is UTF-8. Where it is not, decoding leaves U+FFFD, and then the bytes written back differ from those read. */
-function hasReplacementCharacter(value: Record<string, unknown>): boolean {
-  for (const name of TEXTS) {
-    const text = value[name]
-    if (typeof text === 'string' && text.includes('\ufffd')) return true
-  }
-  return false
+const fieldsOf = (type: AvroType) => (type instanceof avroTypes.RecordType ? type.fields : [])
+
+function holdsBytes(type: AvroType): boolean {
+  if (type instanceof avroTypes.UnwrappedUnionType) return type.types.some(holdsBytes)
+  if (type instanceof avroTypes.ArrayType) return holdsBytes(type.itemsType)
+  return type instanceof avroTypes.BytesType
 }
 
 const refused = (schema_id: number | undefined, reason: Refusal['reason'], message: string): Verdict => ({

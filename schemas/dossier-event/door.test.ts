@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { type DoorContext, judgeJson, type Reason } from './door.ts'
+import { type DoorContext, judge, judgeJson, type Reason } from './door.ts'
+import { dossierEventJson } from './event.ts'
 
 const NOW = Date.parse('2025-08-05T00:00:00Z')
 const context: DoorContext = { now_ms: NOW, knownUnit: code => code === '08746' }
@@ -80,4 +81,65 @@ test('a row that is no object', () => {
 test('everything that is wrong with a row is told at once', () => {
   const { refusals } = judgeJson({ ...good, channel: 'FAX', revision: 'x', extra: 1 }, context)
   expect(refusals?.map(refusal => refusal.field).sort()).toEqual(['channel', 'extra', 'revision'])
+})
+
+/** What the door says about an event that any producer can send, and how long that took. */
+function timed(change: object) {
+  const begin = performance.now()
+  const event = { ...dossierEventJson.parse(good), ...change }
+  const refusals = judge(event, context)
+  return { refusals, ms: performance.now() - begin, bytes: JSON.stringify(refusals).length }
+}
+
+test('a hostile event costs little to refuse, and little to tell', () => {
+  const names = Array.from({ length: 1_000_000 }, (_, n) => `x${n % 1_000}`)
+  const huge = '\u{1d4b3}'.repeat(4_000_000)
+  for (const change of [
+    { cleared: names },
+    { cleared: names.map(() => 'received_at') },
+    { cleared: [huge, huge] },
+    { dossier_id: huge, source: huge, event_id: huge, receiving_unit: huge, processing_unit: huge },
+  ]) {
+    const { refusals, ms, bytes } = timed(change)
+    expect(refusals.length).toBeGreaterThan(0)
+    expect(refusals.length).toBeLessThanOrEqual(20)
+    expect(bytes).toBeLessThan(20_000)
+    expect(ms).toBeLessThan(1_000)
+  }
+  expect(timed({ cleared: ['b', 'a', 'b'] }).refusals).toHaveLength(2)
+  expect(timed({ dossier_id: huge }).refusals[0]?.message).toContain('4000000 characters')
+})
+
+test('hostile JSON costs little to refuse: many unknown fields, a value of great depth, a long list', () => {
+  const fields = Object.fromEntries(Array.from({ length: 100_000 }, (_, n) => [`x${n}`, n]))
+  const deep = JSON.parse(`${'['.repeat(100_000)}${']'.repeat(100_000)}`)
+  for (const value of [fields, { ...good, source: deep }, deep, { ...good, channel: Array(100_000).fill('x') }]) {
+    const refusals = judgeJson(value, context).refusals ?? []
+    expect(refusals.length).toBeGreaterThan(0)
+    expect(refusals.length).toBeLessThanOrEqual(20)
+    expect(JSON.stringify(refusals).length).toBeLessThan(20_000)
+  }
+})
+
+test('values are shown whole where they are short, else their beginning', () => {
+  const message = (channel: unknown) => judgeJson({ ...good, channel }, context).refusals?.[0]?.message ?? ''
+  expect(message('FAX')).toContain('channel is "FAX";')
+  expect(message({ a: [1, { b: 'x' }] })).toContain('channel is {"a":[1,{"b":"x"}]};')
+  expect(message(`${'x'.repeat(77)}\u{1d4b3}`)).toMatch(/channel is "x{77}\ufffd?…;/)
+})
+
+test.each([
+  ['the same text', 'Hồ sơ', Buffer.from('Hồ sơ'), true],
+  ['ASCII', 'H44', Buffer.from('H44'), true],
+  ['a longer key', 'H44', Buffer.from('H44x'), false],
+  ['a shorter key', 'H44', Buffer.from('H4'), false],
+  ['an empty key', 'H44', Buffer.alloc(0), false],
+  ['bytes that decode to the same text', 'H\ufffd', Buffer.from([0x48, 0xff]), false],
+  ['a key of 8 MB', 'H44', Buffer.alloc(2 ** 23, 0x48), false],
+  ['a key of 8 MB that is no text', 'H44', Buffer.alloc(2 ** 23, 0xff), false],
+])('the key: %s', (_, dossier_id, key, same) => {
+  const event = { ...dossierEventJson.parse(good), dossier_id }
+  const refusals = judge(event, { ...context, key })
+  expect(refusals.map(refusal => refusal.reason)).toEqual(same ? [] : ['key_mismatch'])
+  expect(JSON.stringify(refusals).length).toBeLessThan(400)
 })

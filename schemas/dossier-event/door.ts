@@ -2,12 +2,17 @@
  * The door: decides whether one dossier event is accepted, the same way for intake (422) and ingest (dead letter).
  *
  * Pure: all it needs to know comes in as arguments. It promises that an accepted event can be stored and counted without
- * further checks; it does not look at other events (that is the fold's duty, inside ClickHouse).
+ * further checks; it does not look at other events (that is the fold's duty, inside ClickHouse). What it refuses costs
+ * little, however large it is: texts are cut before they are shown, and no event gets more than {@link REFUSALS_MAX}.
  */
+import { isUtf8 } from 'node:buffer'
 import type { z } from 'zod'
 import { type DossierEvent, dossierEventJson, NULLABLE_FIELDS } from './event.ts'
 
-/** Why an event is refused: the closed list of the contract. */
+/**
+ * Why an event is refused: the closed list of the contract. The last two are not the door's: ingest parks a record at which it
+ * crashed more than once, and one that lies in the wrong partition again after it was sent to the right one.
+ */
 export const REASONS = [
   'unknown_field',
   'missing_field',
@@ -26,6 +31,8 @@ export const REASONS = [
   'unknown_schema',
   'truncated_body',
   'out_of_scope',
+  'undecodable',
+  'misplaced',
 ] as const
 export type Reason = (typeof REASONS)[number]
 
@@ -42,10 +49,14 @@ export interface DoorContext {
   now_ms: number
   /** Whether a code stands in any list of administrative units, of any time. */
   knownUnit: (code: string) => boolean
-  /** The record's key; undefined where there is none. */
-  key?: string | undefined
+  /** The bytes of the record's key; undefined where there is none. */
+  key?: Uint8Array | undefined
 }
 
+/** How much is told about one event at most; a hostile one could be wrong in a million places. */
+const REFUSALS_MAX = 20
+const SHOWN_LENGTH_MAX = 80
+const SHOWN_KEY_BYTES_MAX = 32
 const ID_LENGTH_MAX = 64
 const CODE_LENGTH_MAX = 32
 const TIME_MIN_MS = Date.UTC(1990, 0, 1)
@@ -78,7 +89,7 @@ export function judge(event: DossierEvent, context: DoorContext): Refusal[] {
     const text = event[field]
     if (text === null) continue
     if (text === '') refuse('not_allowed_value', field, `${field} is empty; leave it out or give a value`)
-    else if (text.length > length_max && lengthOf(text) > length_max)
+    else if (isLongerThan(text, length_max))
       refuse('too_long', field, `${field} has ${lengthOf(text)} characters; at most ${length_max} are allowed`)
     else if (!text.isWellFormed())
       refuse('not_allowed_value', field, `${field} is ${show(text)}; half a surrogate pair is no character`)
@@ -105,11 +116,17 @@ export function judge(event: DossierEvent, context: DoorContext): Refusal[] {
         `${field} is ${show(code)}; it must be the code of a unit in the administrative lists, of any time`,
       )
   }
+  const told = new Set<string>()
   for (const name of event.cleared) {
-    if (!CLEARABLE.has(name))
+    if (refusals.length >= REFUSALS_MAX) break
+    if (told.has(name)) continue
+    if (!CLEARABLE.has(name)) {
+      told.add(name)
       refuse('not_allowed_value', 'cleared', `cleared names ${show(name)}; allowed are ${NULLABLE_FIELDS.join(', ')}`)
-    else if (event[name as keyof DossierEvent] !== null)
+    } else if (event[name as keyof DossierEvent] !== null) {
+      told.add(name)
       refuse('set_and_cleared', name, `${name} has a value and stands in cleared; it can only be one of both`)
+    }
   }
   const { received_at } = event
   if (received_at !== null) {
@@ -132,13 +149,13 @@ export function judge(event: DossierEvent, context: DoorContext): Refusal[] {
         `settled_at is ${showTime(event.settled_at)}; it must not lie before received_at, ${showTime(received_at)}`,
       )
   }
-  if (context.key !== undefined && context.key !== event.dossier_id)
+  if (context.key !== undefined && !isTextOf(context.key, event.dossier_id))
     refuse(
       'key_mismatch',
       'dossier_id',
-      `the record's key is ${show(context.key)}; it must be the dossier_id, ${show(event.dossier_id)}`,
+      `the record's key is ${showKey(context.key)}; it must be the dossier_id, ${show(event.dossier_id)}`,
     )
-  return refusals
+  return refusals.slice(0, REFUSALS_MAX)
 }
 
 export type JsonVerdict = { event: DossierEvent; refusals?: undefined } | { event?: undefined; refusals: Refusal[] }
@@ -146,17 +163,24 @@ export type JsonVerdict = { event: DossierEvent; refusals?: undefined } | { even
 /** The door for one event in JSON: its shape by zod, then the same rules as for Avro. */
 export function judgeJson(value: unknown, context: DoorContext): JsonVerdict {
   const parsed = dossierEventJson.safeParse(value)
-  if (!parsed.success) return { refusals: parsed.error.issues.flatMap(issue => shapeRefusals(issue, value)) }
+  if (!parsed.success) return { refusals: shapeRefusalsOf(parsed.error.issues, value) }
   const refusals = judge(parsed.data, context)
   return refusals.length > 0 ? { refusals } : { event: parsed.data }
+}
+
+function shapeRefusalsOf(issues: readonly z.core.$ZodIssue[], root: unknown): Refusal[] {
+  return issues
+    .slice(0, REFUSALS_MAX)
+    .flatMap(issue => shapeRefusals(issue, root))
+    .slice(0, REFUSALS_MAX)
 }
 
 /** A zod issue in the contract's words. */
 function shapeRefusals(issue: z.core.$ZodIssue, root: unknown): Refusal[] {
   if (issue.code === 'unrecognized_keys')
-    return issue.keys.map(key => ({
+    return issue.keys.slice(0, REFUSALS_MAX).map(key => ({
       reason: 'unknown_field',
-      field: key,
+      field: key.slice(0, SHOWN_LENGTH_MAX),
       message: `${show(key)} is no field of a dossier event; allowed are ${Object.keys(dossierEventJson.shape).join(', ')}`,
     }))
   const field = issue.path.length === 0 ? '' : String(issue.path[0])
@@ -189,12 +213,63 @@ function allowed(issue: z.core.$ZodIssue): string {
 }
 
 /** Characters, not UTF-16 units: what a person would count. */
-const lengthOf = (text: string) => [...text].length
+function lengthOf(text: string): number {
+  let length = text.length
+  for (let at = 0; at < text.length - 1; at++)
+    if (isHighSurrogate(text.charCodeAt(at)) && isLowSurrogate(text.charCodeAt(at + 1))) length--
+  return length
+}
+
+const isHighSurrogate = (unit: number) => unit >= 0xd800 && unit < 0xdc00
+const isLowSurrogate = (unit: number) => unit >= 0xdc00 && unit < 0xe000
+
+const isLongerThan = (text: string, length_max: number) =>
+  text.length > length_max && (text.length > 2 * length_max || lengthOf(text) > length_max)
+
+/** Whether bytes are the UTF-8 of a text. Compares bytes: two different keys can decode to the same text. */
+function isTextOf(bytes: Uint8Array, text: string): boolean {
+  if (bytes.length < text.length || bytes.length > 3 * text.length) return false
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at)
+    if (unit >= 0x80) return Buffer.from(text).equals(bytes)
+    if (unit !== bytes[at]) return false
+  }
+  return bytes.length === text.length
+}
+
+/** A key in an error message: as text, or in hexadecimal where it is none. */
+function showKey(key: Uint8Array): string {
+  const bytes = Buffer.from(key.buffer, key.byteOffset, key.length)
+  if (isUtf8(key)) return show(bytes.toString('utf8', 0, 4 * SHOWN_LENGTH_MAX))
+  const more = key.length > SHOWN_KEY_BYTES_MAX ? '…' : ''
+  return `0x${bytes.toString('hex', 0, SHOWN_KEY_BYTES_MAX)}${more} (no UTF-8)`
+}
 
 /** A value as it stands in an error message: JSON, cut to a length that fits a log line. */
 function show(value: unknown): string {
-  const text = JSON.stringify(value, (_, inner) => (typeof inner === 'bigint' ? String(inner) : inner)) ?? String(value)
-  return text.length > 80 ? `${text.slice(0, 79)}…` : text
+  const text = JSON.stringify(outline(value, { parts: SHOWN_LENGTH_MAX })) ?? String(value)
+  return text.length > SHOWN_LENGTH_MAX ? `${text.slice(0, SHOWN_LENGTH_MAX - 1).toWellFormed()}…` : text
+}
+
+/** As much of a value as a message can show: JSON.stringify would write out all of it, and fails where it is too deep. */
+function outline(value: unknown, left: { parts: number }): unknown {
+  left.parts--
+  if (typeof value === 'bigint') return String(value)
+  if (typeof value === 'string') return value.slice(0, SHOWN_LENGTH_MAX)
+  if (typeof value !== 'object' || value === null) return value
+  if (Array.isArray(value)) {
+    const items: unknown[] = []
+    for (const item of value)
+      if (left.parts > 0) items.push(outline(item, left))
+      else break
+    return items
+  }
+  const fields: Record<string, unknown> = Object.create(null)
+  for (const name in value) {
+    if (left.parts <= 0) break
+    fields[name.slice(0, SHOWN_LENGTH_MAX)] = outline((value as Record<string, unknown>)[name], left)
+  }
+  return fields
 }
 
 const showTime = (time_ms: number) =>

@@ -1,0 +1,181 @@
+/**
+ * Which schema an id names, as far as it is known now: a memory over a registry. It never sleeps and never throws. An id is
+ * decided (a schema that can be used, or why not) or undecided; the caller comes back for the undecided ones.
+ *
+ * A registry may learn an id a moment after the first record with it: "unknown" is asked again for {@link UNKNOWN_MS_MAX}
+ * before it counts, and for {@link MEMORY_MS} after that it is not asked. A registry that does not answer decides nothing.
+ */
+import type { AvroType } from './avro.ts'
+import { RegistryUnavailable, type SchemaAnswer, type SchemaRegistry } from './registry.ts'
+
+/** How long an id may be unknown before that is the verdict. */
+const UNKNOWN_MS_MAX = 30_000
+/** How long such a verdict is believed without asking. */
+const MEMORY_MS = 10_000
+const PAUSES_MS = [500, 1_000, 2_000, 4_000, 5_000]
+const REQUESTS_MAX = 8
+const NEW_IDS_MAX = 100
+const IDS_MAX = 10_000
+
+/** A schema made usable, or a sentence that says why it is not. */
+export type Usable<T> = { use: T; refused?: undefined } | { use?: undefined; refused: string }
+
+/** Why an id is undecided. `unavailable`: the registry does not answer, which may last. */
+export interface Undecided {
+  trouble: string
+  unavailable: boolean
+}
+
+export interface Lookup<T> {
+  /** Asks for what is worth asking. Answers the first undecided id and why it is so; undefined where all are decided. */
+  prepare(ids: ReadonlySet<number>): Promise<(Undecided & { id: number }) | undefined>
+  /** What an id was last decided to be, until it is decided otherwise; undefined where it never was. */
+  found(id: number): Usable<T> | undefined
+}
+
+/** `usableOf` decides about a schema of the registry; it must not throw. `now` only has to grow, in milliseconds. */
+export function createLookup<T>(
+  registry: SchemaRegistry,
+  usableOf: (writer: AvroType) => Usable<T>,
+  now: () => number = () => performance.now(),
+): Lookup<T> {
+  return registry.complete === undefined
+    ? learningLookup(registry, usableOf, now)
+    : completeLookup(registry.complete, usableOf)
+}
+
+const NOT_REGISTERED = 'it is not registered'
+
+/** All ids are known beforehand, so every other one is unknown at once. */
+function completeLookup<T>(types: ReadonlyMap<number, AvroType>, usableOf: (writer: AvroType) => Usable<T>): Lookup<T> {
+  const usable = new Map([...types].map(([id, type]) => [id, usableOf(type)]))
+  return {
+    prepare: async () => undefined,
+    found: id => usable.get(id) ?? { refused: NOT_REGISTERED },
+  }
+}
+
+interface Entry<T> {
+  found?: Usable<T>
+  /** Until when what was found counts. */
+  decided_until: number
+  /** When the registry first said that it does not know the id, and how often it was asked again. */
+  unknown_since?: number
+  again: number
+  /** From when on the next answer is worth a request. */
+  ask_from: number
+  undecided?: Undecided
+}
+
+function learningLookup<T>(
+  registry: SchemaRegistry,
+  usableOf: (writer: AvroType) => Usable<T>,
+  now: () => number,
+): Lookup<T> {
+  /** In the order of their last use, so that the oldest can go. */
+  const entries = new Map<number, Entry<T>>()
+  /** One caller asks at a time: this bounds the requests, and nothing is asked twice. */
+  let turn: Promise<unknown> = Promise.resolve()
+
+  const decided = (id: number) => now() < (entries.get(id)?.decided_until ?? Number.NEGATIVE_INFINITY)
+  const due = (id: number) => !decided(id) && now() >= (entries.get(id)?.ask_from ?? Number.NEGATIVE_INFINITY)
+
+  /** Moves ids to the young end, so that those in use are the last to go. */
+  function touch(ids: ReadonlySet<number>) {
+    for (const id of ids) {
+      const entry = entries.get(id)
+      if (entry === undefined || !entries.delete(id)) continue
+      entries.set(id, entry)
+    }
+  }
+
+  async function askAll(ids: ReadonlySet<number>): Promise<Undecided | undefined> {
+    let unavailable: Undecided | undefined
+    const waiting = worthAsking(ids)
+    async function askSome() {
+      for (let id = waiting.pop(); id !== undefined && unavailable === undefined; id = waiting.pop()) {
+        const entry = entryOf(id)
+        const answer = await answerOf(registry, id)
+        if ('unavailable' in answer) entry.undecided = unavailable = answer
+        else note(entry, id, answer)
+      }
+    }
+    await Promise.all(Array.from({ length: REQUESTS_MAX }, askSome))
+    return unavailable
+  }
+
+  /** Last first. Of ids that were never asked only so many, so that random ones cannot hold up a call. */
+  function worthAsking(ids: ReadonlySet<number>): number[] {
+    let left = NEW_IDS_MAX
+    return [...ids].filter(id => due(id) && (entries.has(id) || left-- > 0)).reverse()
+  }
+
+  function entryOf(id: number): Entry<T> {
+    const before = entries.get(id)
+    if (before !== undefined) return before
+    const entry = {
+      decided_until: Number.NEGATIVE_INFINITY,
+      again: 0,
+      ask_from: Number.NEGATIVE_INFINITY,
+    }
+    entries.set(id, entry)
+    return entry
+  }
+
+  function note(entry: Entry<T>, id: number, answer: SchemaAnswer): void {
+    delete entry.undecided
+    if (answer.type !== undefined || 'refused' in answer) {
+      entry.found = answer.type === undefined ? answer : usableOf(answer.type)
+      entry.decided_until = Number.POSITIVE_INFINITY
+      return
+    }
+    const why = 'odd' in answer ? answer.odd : NOT_REGISTERED
+    entry.unknown_since ??= now()
+    const waited_ms = now() - entry.unknown_since
+    if (waited_ms >= UNKNOWN_MS_MAX) {
+      entry.found = { refused: why }
+      entry.decided_until = now() + MEMORY_MS
+      entry.ask_from = entry.decided_until
+      return
+    }
+    entry.undecided = { trouble: `schema id ${id} is looked up again: ${why}`, unavailable: false }
+    const pause_ms = PAUSES_MS[Math.min(entry.again++, PAUSES_MS.length - 1)] as number
+    // The last request comes when the time is over, so that nothing waits longer.
+    entry.ask_from = now() + Math.min(pause_ms, UNKNOWN_MS_MAX - waited_ms)
+  }
+
+  return {
+    found: id => entries.get(id)?.found,
+    async prepare(ids) {
+      touch(ids)
+      let unavailable: Undecided | undefined
+      if ([...ids].some(due)) {
+        const mine = turn.then(() => askAll(ids))
+        turn = mine
+        unavailable = await mine
+        for (const oldest of entries.keys())
+          if (entries.size > IDS_MAX) entries.delete(oldest)
+          else break
+      }
+      for (const id of ids)
+        if (!decided(id)) return { id, ...(entries.get(id)?.undecided ?? unavailable ?? NOT_YET_ASKED) }
+      return undefined
+    },
+  }
+}
+
+const NOT_YET_ASKED: Undecided = {
+  trouble: `more than ${NEW_IDS_MAX} new schema ids came at once; the rest is asked for later`,
+  unavailable: false,
+}
+
+/** An answer, or that there is none. Whatever goes wrong on the way to the registry may pass. */
+async function answerOf(registry: SchemaRegistry, id: number): Promise<SchemaAnswer | Undecided> {
+  try {
+    return await registry.answerFor(id)
+  } catch (error) {
+    const trouble =
+      error instanceof RegistryUnavailable ? error.message : `the schema registry cannot be asked: ${error}`
+    return { trouble, unavailable: true }
+  }
+}
