@@ -1,21 +1,16 @@
 /**
- * Kafka as every service sees it: the client from the configuration, the topics, and where a record belongs.
+ * Kafka as every service sees it: the client from the configuration, and its producer; the topics are in `topics.ts`.
  * kafkajs stands behind these few functions and `services/ingest/source.ts`, so that another client can take its place.
  */
-import { type Admin, Kafka, logLevel, type Producer, type SASLOptions } from 'kafkajs'
+// Before anything is sent or fetched: it takes the place of code that kafkajs loads then.
+import './kafka-records.ts'
+import './compression.ts'
+import { Kafka, logLevel, type Producer, type SASLOptions } from 'kafkajs'
 import type { CommonConfig } from './config.ts'
 import type { Log } from './log.ts'
-import { javaPartitioner } from './partition.ts'
+import { checkedPartitioner } from './send.ts'
 
-export const TOPICS = [
-  'dossier-events',
-  'indicator-reports',
-  'dossier-events.dlq',
-  'indicator-reports.dlq',
-  'dossier-alerts',
-] as const
-export type Topic = (typeof TOPICS)[number]
-export const PARTITIONS_DEFAULT = 8
+export { ensureTopics, PARTITIONS_DEFAULT, partitionCount, TOPICS, type Topic, withAdmin } from './topics.ts'
 
 export type KafkaConfig = Pick<
   CommonConfig,
@@ -49,47 +44,16 @@ export function createKafka(config: KafkaConfig, clientId: string, log: Log): Ka
   })
 }
 
-/** A producer that puts every record where Kafka's Java client would, and waits for all replicas in every send. */
+/** Metadata older than this is asked for again, so that new partitions and leaders are known soon. */
+const METADATA_AGE_MS_MAX = 10_000
+
+/**
+ * A producer that puts every record where Kafka's Java client would, and waits for all replicas in every send. A message for
+ * a partition that the topic does not have is an error.
+ */
 export const createProducer = (kafka: Kafka): Producer =>
-  kafka.producer({ createPartitioner: javaPartitioner, allowAutoTopicCreation: false })
-
-/** Asks with a connection of its own. */
-export async function withAdmin<Answer>(kafka: Kafka, ask: (admin: Admin) => Promise<Answer>): Promise<Answer> {
-  const admin = kafka.admin()
-  await admin.connect()
-  try {
-    return await ask(admin)
-  } finally {
-    await admin.disconnect()
-  }
-}
-
-/** Creates the topics that are missing, with the broker's replication, and leaves the others as they are. */
-export async function ensureTopics(kafka: Kafka, partitions = PARTITIONS_DEFAULT): Promise<void> {
-  await withAdmin(kafka, async admin => {
-    const there = new Set(await admin.listTopics())
-    const missing = TOPICS.filter(topic => !there.has(topic))
-    if (missing.length === 0) return
-    await admin.createTopics({
-      waitForLeaders: true,
-      topics: missing.map(topic => ({
-        topic,
-        numPartitions: partitions,
-        replicationFactor: -1,
-        configEntries: [
-          { name: 'message.timestamp.type', value: 'LogAppendTime' },
-          // The log of facts: ClickHouse can be rebuilt from it as long as it is kept.
-          { name: 'retention.ms', value: '-1' },
-        ],
-      })),
-    })
+  kafka.producer({
+    createPartitioner: checkedPartitioner,
+    allowAutoTopicCreation: false,
+    metadataMaxAge: METADATA_AGE_MS_MAX,
   })
-}
-
-/** How many partitions a topic has, asked of the broker. */
-export async function partitionCount(kafka: Kafka, topic: string): Promise<number> {
-  const { topics } = await withAdmin(kafka, admin => admin.fetchTopicMetadata({ topics: [topic] }))
-  const count = topics[0]?.partitions.length ?? 0
-  if (count === 0) throw new Error(`the topic ${topic} is not on the broker; npm start creates it`)
-  return count
-}

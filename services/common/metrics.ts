@@ -26,6 +26,8 @@ export function createMetrics(service: string) {
     dead_letters: counter('motcua_dead_letters_total', 'Records refused and written to a dead-letter topic', [
       'reason',
     ]),
+    /** Copies for people that could not be made; the topic still has the record. */
+    copies_left_out: counter('motcua_copies_left_out_total', 'Records of which no copy could be written', ['table']),
     /** Records that lay in the wrong partition; a producer that does not partition like Kafka's Java client. */
     rehomed: counter('motcua_rehomed_total', 'Records produced again into the partition where they belong'),
     /** Inserts, one per batch. */
@@ -39,7 +41,7 @@ export function createMetrics(service: string) {
     /** Inserts that failed and will be tried again; rising: ClickHouse is not reachable or overloaded. */
     insert_retries: counter(
       'motcua_insert_retries_total',
-      'Batches that failed for a passing reason and are read again',
+      'Batches that failed with a transient error and are read again',
     ),
     /** Partitions that wait because ClickHouse does not take their rows; above 0 for long: see insert_retries. */
     partitions_paused: gauge('motcua_partitions_paused', 'Partitions paused until ClickHouse takes rows again'),

@@ -1,0 +1,202 @@
+/**
+ * Reads records of a topic at chosen offsets, without a consumer group and without a trace on the broker.
+ *
+ * kafkajs offers this to its own consumer only; the cluster behind its clients can do it, and `kafkajs` 2.2.4 is pinned. This
+ * file is the one place that reaches for it. Errors are kafkajs's own.
+ */
+import { createRequire } from 'node:module'
+import type { IHeaders, Kafka } from 'kafkajs'
+
+/** A record as read; nothing of its value is decoded yet. */
+export interface TopicRecord {
+  partition: number
+  offset: bigint
+  key: Buffer | null
+  value: Buffer | null
+  /** Kafka's time of the record, milliseconds since 1970 UTC. */
+  timestamp_ms: number
+  /** Whether the broker set that time. Otherwise the producer's clock did, and nothing may be judged by it. */
+  broker_time: boolean
+  headers: IHeaders
+  /** The value is a whole batch that cannot be read, and why; see kafka-records.ts. */
+  unreadable?: string
+}
+
+export interface Ends {
+  /** The first offset that is there, and the one behind the last. */
+  low: bigint
+  high: bigint
+}
+
+export interface Fetched {
+  /** In order; empty where only marks of transactions were read. */
+  records: TopicRecord[]
+  /** Where to read on. */
+  next: bigint
+}
+
+export interface Fetcher {
+  /** Both ends of every partition. */
+  ends(topic: string): Promise<Map<number, Ends>>
+  /** Per partition the first offset whose record has that time or a later one; the end where there is none. */
+  offsetsAt(topic: string, time_ms: number): Promise<Map<number, bigint>>
+  /** How many partitions each broker says that the topic has: they hear of new ones at different times. */
+  countsAtBrokers(topic: string): Promise<number[]>
+  /** Some records from an offset on: of committed transactions, at most about `bytes`. An empty answer that does not move on: there is nothing. */
+  read(topic: string, partition: number, from: bigint, bytes?: number): Promise<Fetched>
+  close(): Promise<void>
+}
+
+interface Batch {
+  messages: {
+    offset: string
+    key: Buffer | null
+    value: Buffer | null
+    timestamp: string
+    headers?: IHeaders
+    unreadable?: string
+    batchContext?: { timestampType: number }
+  }[]
+  isEmptyIncludingFiltered(): boolean
+  isEmptyDueToLogCompactedMessages(): boolean
+  lastOffset(): string
+}
+interface Cluster {
+  connect(): Promise<void>
+  disconnect(): Promise<void>
+  addTargetTopic(topic: string): Promise<void>
+  refreshMetadata(): Promise<void>
+  refreshMetadataIfNecessary(): Promise<void>
+  getNodeIds(): string[]
+  findTopicPartitionMetadata(topic: string): { partitionId: number }[]
+  findLeaderForPartitions(topic: string, partitions: number[]): Record<string, number[]>
+  findBroker(which: { nodeId: string }): Promise<Broker>
+  fetchTopicsOffset(topics: object[]): Promise<{ topic: string; partitions: { partition: number; offset: string }[] }[]>
+}
+interface Broker {
+  fetch(request: object): Promise<{ responses: Response[] }>
+  metadata(topics: string[]): Promise<{ topicMetadata: { partitionMetadata: object[] }[] }>
+}
+interface Response {
+  partitions: { partition: number; highWatermark: string }[]
+}
+
+const require = createRequire(import.meta.url)
+const BatchOf = require('kafkajs/src/consumer/batch.js') as new (
+  topic: string,
+  fetchedOffset: string,
+  partition: object,
+) => Batch
+
+const BYTES = 1_048_576
+const WAIT_MS = 100
+const READ_COMMITTED = 1
+const LOG_APPEND_TIME = 1
+const TRIES_MAX = 5
+
+export const byBroker = (record: { batchContext?: { timestampType: number } }): boolean =>
+  record.batchContext?.timestampType === LOG_APPEND_TIME
+
+function nextOf(batch: Batch, from: bigint): bigint {
+  if (batch.isEmptyDueToLogCompactedMessages()) return from + 1n
+  return batch.isEmptyIncludingFiltered() ? from : BigInt(batch.lastOffset()) + 1n
+}
+
+export function openFetcher(kafka: Kafka): Fetcher {
+  const symbol = Object.getOwnPropertySymbols(kafka).find(
+    ({ description }) => description === 'private:Kafka:createCluster',
+  )
+  if (symbol === undefined) throw new Error('this is not kafkajs 2.2.4: its client has no cluster to open')
+  const create = (kafka as unknown as Record<symbol, (options: object) => Cluster>)[symbol] as (o: object) => Cluster
+  const cluster = create({ metadataMaxAge: 10_000, allowAutoTopicCreation: false, isolationLevel: READ_COMMITTED })
+  let connected: Promise<void> | undefined
+
+  /** Asks; where the broker's answer shows that our picture of the cluster is old, refreshes it and asks again. */
+  async function ask<Answer>(topic: string, question: () => Promise<Answer>): Promise<Answer> {
+    for (let tries = 1; ; tries++) {
+      try {
+        connected ??= cluster.connect()
+        await connected
+        await cluster.addTargetTopic(topic)
+        await cluster.refreshMetadataIfNecessary()
+        return await question()
+      } catch (error) {
+        if (tries >= TRIES_MAX || (error as { type?: string }).type === 'OFFSET_OUT_OF_RANGE') throw error
+        connected = undefined
+        await new Promise(resolve => setTimeout(resolve, 100 * tries))
+        await cluster
+          .connect()
+          .then(() => cluster.refreshMetadata())
+          .catch(() => undefined)
+      }
+    }
+  }
+
+  async function offsets(topic: string, when: object): Promise<Map<number, bigint>> {
+    const partitions = cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => ({ partition: partitionId }))
+    const [answer] = await cluster.fetchTopicsOffset([{ topic, partitions, ...when }])
+    return new Map(answer?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]))
+  }
+
+  return {
+    ends: topic =>
+      ask(topic, async () => {
+        const [low, high] = [await offsets(topic, { fromBeginning: true }), await offsets(topic, {})]
+        return new Map(
+          [...low].map(([partition, first]) => [partition, { low: first, high: high.get(partition) ?? first }]),
+        )
+      }),
+    offsetsAt: (topic, time_ms) =>
+      ask(topic, async () => {
+        const [at, end] = [await offsets(topic, { fromTimestamp: String(time_ms) }), await offsets(topic, {})]
+        return new Map(
+          [...end].map(([partition, last]) => {
+            const first = at.get(partition) ?? -1n
+            return [partition, first < 0n ? last : first]
+          }),
+        )
+      }),
+    countsAtBrokers: topic =>
+      ask(topic, () =>
+        Promise.all(
+          cluster.getNodeIds().map(async nodeId => {
+            const { topicMetadata } = await (await cluster.findBroker({ nodeId })).metadata([topic])
+            return topicMetadata[0]?.partitionMetadata.length ?? 0
+          }),
+        ),
+      ),
+    read: (topic, partition, from, bytes = BYTES) =>
+      ask(topic, async () => {
+        const leader = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))[0]
+        if (leader === undefined) throw new Error(`${topic} has no partition ${partition}, or no leader for it`)
+        const broker = await cluster.findBroker({ nodeId: leader })
+        const { responses } = await broker.fetch({
+          maxWaitTime: WAIT_MS,
+          minBytes: 1,
+          maxBytes: bytes,
+          isolationLevel: READ_COMMITTED,
+          topics: [{ topic, partitions: [{ partition, fetchOffset: String(from), maxBytes: bytes }] }],
+        })
+        const data = responses[0]?.partitions[0]
+        if (data === undefined) return { records: [], next: from }
+        const batch = new BatchOf(topic, String(from), data)
+        return {
+          records: batch.messages.map(message => ({
+            partition,
+            offset: BigInt(message.offset),
+            key: message.key,
+            value: message.value,
+            timestamp_ms: Number(message.timestamp),
+            broker_time: byBroker(message),
+            headers: message.headers ?? {},
+            unreadable: message.unreadable,
+          })),
+          next: nextOf(batch, from),
+        }
+      }),
+    close: async () => {
+      await connected?.catch(() => undefined)
+      await cluster.disconnect()
+    },
+  }
+}

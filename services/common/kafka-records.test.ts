@@ -1,0 +1,201 @@
+// Promise: records are read and written as kafkajs does it, and those that stop kafkajs too.
+import { createRequire } from 'node:module'
+import fc from 'fast-check'
+import kafkajs from 'kafkajs'
+import { expect, test } from 'vitest'
+import { decodeMessages, encodeRecord, headersFromPairs, pairsOf, type RecordToEncode } from './kafka-records.ts'
+import './compression.ts'
+
+const require = createRequire(import.meta.url)
+const protocol = (path: string) => require.resolve(`kafkajs/src/protocol/${path}`)
+
+/** A module of kafkajs as it is on disk. */
+function original(path: string) {
+  const ours = require.cache[protocol(path)]
+  delete require.cache[protocol(path)]
+  const found = require(protocol(path))
+  require.cache[protocol(path)] = ours
+  return found
+}
+const theirs = {
+  decode: original('requests/fetch/v4/decodeMessages.js') as (decoder: object) => Promise<object[]>,
+  encode: original('recordBatch/record/v0/index.js') as (record: RecordToEncode) => { buffer: Buffer },
+}
+const Decoder = require(protocol('decoder.js'))
+const { RecordBatch } = require(protocol('recordBatch/v0/index.js'))
+
+interface Batch {
+  firstOffset?: bigint
+  firstTimestamp?: number
+  maxTimestamp?: number
+  compression?: number
+  transactional?: boolean
+  logAppendTime?: boolean
+}
+async function batchOf(
+  records: { buffer: Buffer }[],
+  { logAppendTime = false, ...fields }: Batch = {},
+): Promise<Buffer> {
+  const { buffer } = await RecordBatch({ ...fields, records, lastOffsetDelta: records.length - 1 })
+  if (logAppendTime) buffer.writeInt16BE(buffer.readInt16BE(21) | 8, 21)
+  return Buffer.from(buffer)
+}
+/** A partition's part of an answer. */
+function answerOf(...batches: Buffer[]) {
+  const bytes = Buffer.concat([Buffer.alloc(4), ...batches])
+  bytes.writeInt32BE(bytes.length - 4)
+  return new Decoder(bytes)
+}
+
+const bytes = fc.oneof(
+  fc.uint8Array({ maxLength: 300 }).map(array => Buffer.from(array)),
+  fc.string().map(text => Buffer.from(text)),
+)
+const name = fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom('a', 'b', '7'))
+const record = fc.record({
+  offsetDelta: fc.oneof(fc.nat({ max: 3 }), fc.nat()),
+  timestampDelta: fc.oneof(fc.nat({ max: 300 }), fc.integer(), fc.maxSafeInteger()),
+  key: fc.option(bytes),
+  value: fc.option(bytes),
+  // kafkajs knows neither null values nor names that every object has: those are below.
+  headers: fc.dictionary(
+    name.filter(text => !(text in {})),
+    fc.oneof(bytes, fc.string(), fc.array(bytes, { minLength: 1, maxLength: 3 })),
+    { maxKeys: 4 },
+  ),
+})
+const batch = fc.record({
+  firstOffset: fc.oneof(fc.nat().map(BigInt), fc.bigInt({ min: 0n, max: 2n ** 62n })),
+  firstTimestamp: fc.oneof(fc.nat(), fc.maxSafeInteger()),
+  maxTimestamp: fc.nat(),
+  compression: fc.nat({ max: 4 }),
+  transactional: fc.boolean(),
+  logAppendTime: fc.boolean(),
+})
+
+test('the bytes of a record are those of kafkajs', () => {
+  fc.assert(
+    fc.property(record, one => {
+      expect(encodeRecord(one).buffer).toEqual(theirs.encode(one).buffer)
+    }),
+  )
+})
+
+test('the records of batches are those of kafkajs', async () => {
+  await fc.assert(
+    fc.asyncProperty(fc.array(record, { maxLength: 6 }), batch, async (records, fields) => {
+      const one = await batchOf(records.map(theirs.encode), fields)
+      const expected = await theirs.decode(answerOf(one, one))
+      const found = await decodeMessages(answerOf(one, one))
+      // `compression` of the batch is ours alone.
+      const same = found.map(({ batchContext: { compression, ...batchContext }, ...rest }) => ({
+        ...rest,
+        batchContext,
+      }))
+      expect(same).toEqual(expected)
+      expect(new Set(found.map(({ batchContext }) => batchContext.compression))).toEqual(
+        new Set(records.length > 0 ? [fields.compression] : []),
+      )
+    }),
+  )
+})
+
+test('a batch that is cut off is left for the next fetch', async () => {
+  const whole = await batchOf([encodeRecord({ value: 'one' })], { firstOffset: 7n })
+  for (let length = 0; length < whole.length; length++)
+    expect(await decodeMessages(answerOf(whole, whole.subarray(0, length)))).toMatchObject([{ offset: '7' }])
+  expect(await decodeMessages(answerOf(whole.subarray(0, 10)))).toEqual([])
+})
+
+/** Written and read. */
+async function roundTrip(one: RecordToEncode) {
+  const [found] = await decodeMessages(answerOf(await batchOf([encodeRecord(one)])))
+  if (found === undefined) throw new Error('no record')
+  return found
+}
+
+test('pairs of headers come back as they were: order, repeated names, null, __proto__', async () => {
+  const names = fc.oneof(name, fc.constantFrom('__proto__', 'constructor', '2', '10', 'ü', ''))
+  await fc.assert(
+    fc.asyncProperty(fc.array(fc.tuple(names, fc.option(bytes)), { maxLength: 8 }), async pairs => {
+      const { headers } = await roundTrip({ key: 'k', value: 'v', headers: headersFromPairs(pairs) })
+      expect(pairsOf(headers)).toEqual(pairs)
+      // and again, as when a record is sent on
+      expect(pairsOf((await roundTrip({ value: null, headers })).headers)).toEqual(pairs)
+    }),
+  )
+})
+
+test('headers look as in kafkajs, with null values, and without a prototype', async () => {
+  const given = headersFromPairs([
+    ['b', Buffer.from('1')],
+    ['__proto__', Buffer.from('2')],
+    ['b', null],
+    ['a', null],
+    ['b', Buffer.from('3')],
+  ])
+  const { headers } = await roundTrip({ value: 'v', headers: given })
+  expect(Object.getPrototypeOf(headers)).toBeNull()
+  expect(Object.entries(headers)).toEqual([
+    ['b', [Buffer.from('1'), null, Buffer.from('3')]],
+    ['__proto__', Buffer.from('2')],
+    ['a', null],
+  ])
+  expect(() => {
+    headers.c = Buffer.from('4')
+  }).toThrow(TypeError)
+  // A copy is an ordinary object: what is changed in it is sent.
+  expect(pairsOf({ ...headers, a: 'new' }).at(-1)).toEqual(['a', Buffer.from('new')])
+})
+
+test('ordinary headers: text, bytes, null, arrays; undefined is left out', () => {
+  expect(pairsOf({ a: 'ä', b: null, c: ['1', null, new Uint8Array([50])], d: undefined })).toEqual([
+    ['a', Buffer.from('ä')],
+    ['b', null],
+    ['c', Buffer.from('1')],
+    ['c', null],
+    ['c', Buffer.from('2')],
+  ])
+  expect(pairsOf(undefined)).toEqual([])
+})
+
+test('300,000 headers take less than a second on a quiet machine, of different names and of one', async () => {
+  for (const nameOf of [(at: number) => `h${at}`, () => 'h']) {
+    const pairs = Array.from({ length: 300_000 }, (_, at) => [nameOf(at), at % 3 ? Buffer.from('x') : null] as const)
+    const given = headersFromPairs(pairs)
+    const start = performance.now()
+    const { headers } = await roundTrip({ value: 'v', headers: given })
+    expect(performance.now() - start).toBeLessThan(3000)
+    expect(pairsOf(headers)).toHaveLength(300_000)
+  }
+})
+
+test('a batch of 300,000 records, compressed, does not overflow the stack', async () => {
+  const records = Array.from({ length: 300_000 }, (_, offsetDelta) => encodeRecord({ offsetDelta, value: null }))
+  const large = await batchOf(records, { compression: kafkajs.CompressionTypes.ZSTD })
+  await expect(theirs.decode(answerOf(large))).rejects.toThrow('call stack')
+  const found = await decodeMessages(answerOf(large, large))
+  expect(found).toHaveLength(600_000)
+  expect(found.at(-1)?.offset).toBe('299999')
+})
+
+test('lengths below zero are null, as to the broker', async () => {
+  // length, attributes, time, offset; -3 as the length of key and of value; one header: name of one byte, length -2
+  const odd = Buffer.from([18, 0, 0, 0, 5, 5, 2, 2, 0x61, 3])
+  const [found] = await decodeMessages(answerOf(await batchOf([{ buf: odd, buffer: odd } as { buffer: Buffer }])))
+  expect(found).toMatchObject({ key: null, value: null, headers: { a: null } })
+})
+
+test('bytes that are no record are an error, not a record', async () => {
+  const whole = encodeRecord({ offsetDelta: 0, key: 'k', value: 'v', headers: { a: 'b' } }).buffer
+  for (let at = 0; at < whole.length; at++)
+    for (const byte of [0x7f, 0xff]) {
+      const broken = Buffer.from(whole)
+      broken[at] = byte
+      const answer = answerOf(await batchOf([{ buf: broken, buffer: broken } as { buffer: Buffer }]))
+      await decodeMessages(answer).then(
+        ([found]) => expect(found?.value ?? Buffer.alloc(0)).toHaveLength(found?.value ? 1 : 0),
+        error => expect(error.message).toMatch(/^record 0 of the batch at offset 0 is corrupt$/),
+      )
+    }
+})
