@@ -23,14 +23,17 @@ export interface Migration {
   checksum: string
 }
 
-const FILE = /^(\d{4})_([a-z_]+)\.up\.sql$/
+const FILE = /^(\d{4})_([a-z0-9_]+)\.up\.sql$/
+const BACK = /^\d{4}_[a-z0-9_]+\.down\.sql$/
 
-/** The migrations of a folder in order. */
+/** The migrations of a folder in order. Throws {@link MigrationError} for a file that is none: it would be skipped in silence. */
 export function readMigrations(folder = new URL('migrations/', import.meta.url)): Migration[] {
   return readdirSync(folder)
     .sort()
     .flatMap(file => {
       const match = FILE.exec(file)
+      if (match === null && !BACK.test(file))
+        throw new MigrationError('MIGRATION_UNKNOWN', `pipelines/migrations/${file} is no migration: NNNN_name.up.sql`)
       if (match === null) return []
       const statement = filledIn(readFileSync(new URL(file, folder), 'utf8'))
       return [
@@ -42,6 +45,13 @@ export function readMigrations(folder = new URL('migrations/', import.meta.url))
         },
       ]
     })
+}
+
+/** The statement of the newest migration of that name. */
+export function newestStatement(name: string, migrations = readMigrations()): string {
+  const migration = migrations.findLast(one => one.name === name)
+  if (migration === undefined) throw new MigrationError('MIGRATION_UNKNOWN', `no migration is named ${name}`)
+  return migration.statement
 }
 
 /**

@@ -1,9 +1,9 @@
 /** The fold is cut out of the statement of `balance`; a statement of another shape is refused, never half understood. */
 import { expect, test } from 'vitest'
-import { readMigrations } from '../migrate.ts'
+import { newestStatement } from '../migrate.ts'
 import { FoldShapeError, partsOf } from './fold.ts'
 
-const statement = readMigrations().find(({ name }) => name === 'balance')?.statement as string
+const statement = newestStatement('balance')
 
 test('every fact of the ledger, every field of the fold and every setting is found', () => {
   const { facts, fields, eventColumns, layers, settings } = partsOf(statement)

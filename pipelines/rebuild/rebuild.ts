@@ -18,6 +18,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../../services/common/clickhouse.ts'
 import { createLease, leaseOf } from '../../services/common/leases.ts'
+import { completeTo } from '../../services/common/progress.ts'
 import { missingMigrations } from '../migrate.ts'
 import { type Comparison, compare } from './compare.ts'
 import { type Pause, whilePaused } from './pause.ts'
@@ -65,7 +66,10 @@ export interface Report {
 
 const EVENTS_PER_SLICE = 500_000
 const LEASE_MS = 30_000
-/** An ingest whose clock is slower than this by more would add batches to the part of the log that is not watched. */
+/**
+ * Where no ingest has reported from when on its batches come: one whose clock is slower than this by more would add batches to
+ * the part of the log that is not watched.
+ */
 const CLOCK_MS_MAX = 3_600_000
 /** What one round of catching up may still find before ingest is paused for it. */
 const LAST_ROUND_BATCHES_MAX = 50
@@ -161,8 +165,11 @@ function createRun(session: Session, options: RebuildOptions) {
 
   async function begin(): Promise<State> {
     await createTables(clickhouse, shadow)
+    // Nothing is added before the cut: that is what `complete_to` promises.
     const { rebuild, cut } = await one<{ rebuild: string; cut: string }>(
-      `SELECT toString(now64(3, 'UTC')) AS rebuild, toString(now64(3, 'UTC') - toIntervalMillisecond(${CLOCK_MS_MAX})) AS cut`,
+      `SELECT toString(now64(3, 'UTC')) AS rebuild,
+         toString(if({complete_to_ms:Int64} > 0, fromUnixTimestamp64Milli({complete_to_ms:Int64}, 'UTC'), now64(3, 'UTC') - toIntervalMillisecond(${CLOCK_MS_MAX}))) AS cut`,
+      { complete_to_ms: await completeTo(clickhouse) },
     )
     await session.insert(
       'rebuild_batches (round, batch)',
@@ -201,7 +208,7 @@ function createRun(session: Session, options: RebuildOptions) {
     if ((await olderThan(cut)) !== events)
       throw new RebuildError(
         'OLD_CLOCK',
-        `an ingest whose clock is more than ${CLOCK_MS_MAX / 60_000} minutes slow has added to the log; set it right and begin again`,
+        `batches with times before ${cut} were added to the log, by an ingest whose clock is slow or by hand; set it right and begin again`,
       )
     const { last, done } = await one<{ last: number; done: number }>(
       'SELECT (SELECT max(round) FROM rebuild_batches) AS last, (SELECT max(round) FROM rebuild_rounds) AS done',

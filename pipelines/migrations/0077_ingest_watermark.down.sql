@@ -1,0 +1,1 @@
+DROP VIEW ingest_watermark
