@@ -1,10 +1,11 @@
 /**
  * Observes what a rule looks at, from the views and from nothing else. Nothing is judged by the wall clock: windows are
- * calendar half-years in which dossiers were received, and the watermark says up to which ingested batch was seen.
+ * calendar half-years in which dossiers were received, and the watermark says up to when all that was ingested was seen.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
 import { overColumns } from '../../pipelines/indicators/measures.ts'
 import { rowsOf } from '../common/clickhouse.ts'
+import { completeTo } from '../common/progress.ts'
 import { halfYears, type Observation, type Rule } from './rules.ts'
 
 /** How far the ledger has come. Rows beside time: two inserts may post in another order than their times. */
@@ -15,14 +16,16 @@ export interface Ledger {
 
 /**
  * Asked of the ledger and not of the log: an event stands in the log a moment before it counts, and a rule that looked in
- * between would think it had seen it.
+ * between would think it had seen it. The watermark is asked before the postings, so that they hold all that it promises;
+ * where no ingest has reported yet, the newest posting stands for it.
  */
 export async function readLedger(clickhouse: ClickHouseClient): Promise<Ledger> {
-  const [row] = await rowsOf<Ledger>(
+  const complete_to_ms = await completeTo(clickhouse)
+  const [row] = await rowsOf<{ postings: number; newest_ms: number }>(
     clickhouse,
-    'SELECT count() AS postings, toUnixTimestamp64Milli(max(posted_at)) AS watermark_ms FROM dossier_postings',
+    'SELECT count() AS postings, toUnixTimestamp64Milli(max(posted_at)) AS newest_ms FROM dossier_postings',
   )
-  return row ?? { postings: 0, watermark_ms: 0 }
+  return { postings: row?.postings ?? 0, watermark_ms: complete_to_ms || (row?.newest_ms ?? 0) }
 }
 
 /** What a rule looks at: every province and half-year in which dossiers were received. */

@@ -8,21 +8,30 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import type { Kafka } from 'kafkajs'
 import { createDecoder } from '../../schemas/dossier-event/codec.ts'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
+import { openFetcher } from '../common/fetch.ts'
 import { createHttp } from '../common/http.ts'
-import { createProducer, partitionCount } from '../common/kafka.ts'
+import { createProducer, partitionCount, withAdmin } from '../common/kafka.ts'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
+import { GROUP, progressOf, TOPIC } from '../common/progress.ts'
+import { createAttempts } from './attempts.ts'
 import { createClassify } from './classify.ts'
 import { type IngestConfig, timeLimits } from './config.ts'
 import { alertCopy, type Copy, createCopyHandler, deadLetterCopy } from './copies.ts'
 import { createDeadLetters, createRehome, DLQ_SUFFIX } from './dead-letters.ts'
 import { createGather } from './gather.ts'
-import { createInsert } from './insert.ts'
+import { createHandle } from './handle.ts'
+import { createInsert, isFenced } from './insert.ts'
+import { createIsolate } from './isolate.ts'
+import { createLives } from './lives.ts'
 import { createOwnership } from './ownership.ts'
+import { createParked } from './parked.ts'
+import { createPartitionCount } from './partition-count.ts'
 import { createPaused } from './pause.ts'
-import { GROUP, TOPIC } from './progress.ts'
+import { createProgress, type Progress } from './progress.ts'
 import { createSettle } from './settle.ts'
-import { createKafkaSource } from './source.ts'
+import { createKafkaSource, isKafkaError, type Source } from './source.ts'
+import { createTopicEpochs } from './topic-epochs.ts'
 
 export interface IngestDeps {
   config: IngestConfig
@@ -38,75 +47,173 @@ export interface IngestDeps {
 
 /** Without progress for this long the service is not alive: longer than any insert, shorter than a person's patience. */
 const STALL_MS_MAX = 120_000
+/** How often the world around the topic is looked at: the partition count, and whether it is still the same topic. */
+const LOOK_MS = 10_000
+const COPY_AGAIN_MS = 10_000
 
 export async function createIngest(deps: IngestDeps) {
   const { config, kafka, clickhouse, registry, metrics, log, crash, now = Date.now } = deps
+  const process_name = `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`
   const producer = createProducer(kafka)
-  const partitions = await partitionCount(kafka, TOPIC)
-  const { session_ms, heartbeat_ms, query_s_max } = timeLimits(config.INGEST_SESSION_MS)
+  const fetcher = openFetcher(kafka)
+  const limits = timeLimits(config)
 
   let progressed_ms = now()
   let assigned = false
   let paused = 0
-  const progress = () => {
+  const moved = () => {
     progressed_ms = now()
     metrics.last_progress.set(progressed_ms / 1000)
   }
 
+  const epochs = createTopicEpochs({ clickhouse, fetcher, topic: TOPIC, log })
   const ownership = createOwnership({
     clickhouse,
     topic: TOPIC,
-    process: `${hostname()}-${process.pid}-${randomBytes(4).toString('hex')}`,
+    process: process_name,
+    log,
+    now,
+    onClaimed: partitions => progress.claimed(partitions),
+  })
+  const count = createPartitionCount({
+    clickhouse,
+    topic: TOPIC,
+    process: process_name,
+    countAtBroker: () => partitionCount(kafka, TOPIC),
+    ownership,
+    log,
+  })
+  const progress: Progress = createProgress({
+    clickhouse,
+    topic: TOPIC,
+    ownership,
+    epochs,
+    countEpoch: () => count.current().epoch,
+    ends: () => fetcher.ends(TOPIC),
     log,
     now,
   })
-
-  const settle = createSettle({
+  const parked = createParked(epochs.of, log)
+  const decoder = createDecoder(registry, deps.knownUnit)
+  const deadLetters = createDeadLetters({ kafka, producer, fetcher, topic: TOPIC, log, now })
+  const settling = createSettle({
     ownership,
+    count,
+    progress,
     paused: createPaused(clickhouse),
-    classify: createClassify(createDecoder(registry, deps.knownUnit), partitions),
-    writeDeadLetters: createDeadLetters(producer, TOPIC, now),
+    classify: createClassify({ decoder, epochOf: epochs.of, parked: parked.why }),
+    writeDeadLetters: deadLetters.write,
     rehome: createRehome(producer, TOPIC),
-    insert: createInsert(clickhouse, 'dossier_events', query_s_max),
+    insert: createInsert(clickhouse, 'dossier_events', limits.query_s_max),
     metrics,
     log,
     now,
   })
-  const gather = createGather({
-    batch_rows_max: config.INGEST_BATCH_ROWS_MAX,
-    inserts_max: config.INGEST_INSERTS_MAX,
-    settle,
+  const isolate = createIsolate({
+    settle: settling.settle,
+    mayBeRecord: error => !isKafkaError(error) && !isFenced(error) && !isRefusal(error),
+    park: parked.park,
+    log,
+    now,
+  })
+  const attempts = createAttempts({
+    commit: (partition, offset, metadata) => source.commit(partition, offset, metadata),
+    decode: record => void decoder.judgeRecord(record),
+    park: parked.park,
+    log,
+  })
+  const lives = createLives({
+    epochs,
+    settled: async () => {
+      const reported = await progressOf(clickhouse)
+      const here = progress.settled()
+      return new Map(
+        [...new Set([...reported.keys(), ...here.keys()])].map(partition => {
+          const row = reported.get(partition)
+          const theirs = row?.topic_epoch === epochs.of(partition) ? row.next_offset : 0n
+          const ours = here.get(partition) ?? 0n
+          return [partition, theirs > ours ? theirs : ours]
+        }),
+      )
+    },
+    commit: (partition, offset) => source.commit(partition, offset),
+    seek: (partition, offset) => source.seek(partition, offset),
+    busy: partition => source.busy(partition),
+    forget(partition, low) {
+      settling.forget(partition)
+      progress.restarted(partition, low)
+    },
+  })
+  const handle = createHandle({
+    lives,
+    attempts,
+    decoder,
+    gather: createGather({
+      batch_rows_max: config.INGEST_BATCH_ROWS_MAX,
+      inserts_max: config.INGEST_INSERTS_MAX,
+      settle: isolate.settle,
+    }),
+    log,
   })
 
-  const events = createKafkaSource(kafka, {
+  /** What the last members left with the committed offsets, read before the first chunk after an assignment. */
+  let arriving: Promise<void> = Promise.resolve()
+  async function arrive(partitions: readonly number[]): Promise<void> {
+    const [answer] = await withAdmin(kafka, admin => admin.fetchOffsets({ groupId: GROUP, topics: [TOPIC] }))
+    for (const { partition, offset, metadata } of answer?.partitions ?? []) {
+      if (!partitions.includes(partition) || Number(offset) < 0) continue
+      attempts.assigned(partition, metadata)
+      progress.committed(partition, BigInt(offset), 0)
+    }
+    // Partitions that are new are assigned before the next look: their records are none of the old count.
+    await count.refresh()
+  }
+
+  const partitions = await partitionCount(kafka, TOPIC)
+  const source: Source = createKafkaSource(kafka, {
     topic: TOPIC,
     group: GROUP,
     partitions,
     chunk_rows_max: config.INGEST_BATCH_ROWS_MAX,
     fetch_wait_ms_max: config.INGEST_BATCH_WAIT_MS_MAX,
     fetch_bytes_max: config.INGEST_FETCH_BYTES_MAX,
-    session_ms,
-    heartbeat_ms,
+    ...limits,
     handle: async chunk => {
-      const outcome = await gather(chunk)
-      if (outcome.done) progress()
+      await arriving
+      const outcome = await handle(chunk)
+      if (outcome.settled > 0) moved()
       return outcome
     },
-    onIdle: progress,
-    onPaused: count => {
-      paused = count
-      metrics.partitions_paused.set(count)
+    onCommitted(partition, next_offset, last_time_ms) {
+      settling.committed(partition, next_offset)
+      progress.committed(partition, next_offset, last_time_ms)
     },
-    onAssigned: partitions => {
+    metadataOf: attempts.ended,
+    onIdle: moved,
+    onPaused: number => {
+      paused = number
+      metrics.partitions_paused.set(number)
+    },
+    onAssigned: list => {
       assigned = true
-      progress()
-      ownership.doubt(partitions)
+      moved()
+      ownership.doubt(list)
+      deadLetters.assigned()
+      lives.assigned(list)
+      progress.assigned(list)
+      arriving = arrive(list).catch(error => {
+        log.warn(
+          { err: error },
+          'what earlier members left with the offsets, or the partition count, could not be read',
+        )
+      })
+      void arriving.then(lookAround)
     },
     crash,
     log,
   })
 
-  const copyOf = (copy: Copy) =>
+  const copyOf = (copy: Copy): Source =>
     createKafkaSource(kafka, {
       topic: copy.topic,
       group: `motcua-copy-${copy.table}`,
@@ -114,16 +221,36 @@ export async function createIngest(deps: IngestDeps) {
       chunk_rows_max: 1_000,
       fetch_wait_ms_max: 500,
       fetch_bytes_max: 1_048_576,
-      session_ms,
-      heartbeat_ms,
-      handle: createCopyHandler(clickhouse, copy, log),
+      ...limits,
+      handle: createCopyHandler({ clickhouse, copy, metrics, log }),
       onIdle: () => undefined,
       onPaused: () => undefined,
       onAssigned: () => undefined,
-      crash,
+      // A copy is for people: ingest goes on without it, and it begins again.
+      crash: error => {
+        log.error({ err: error, table: copy.table }, 'a copy stopped; it begins again')
+        const again = setTimeout(
+          () =>
+            void copyOf(copy)
+              .start()
+              .catch(() => undefined),
+          COPY_AGAIN_MS,
+        )
+        again.unref()
+      },
       log,
     })
   const copies = [copyOf(deadLetterCopy(TOPIC + DLQ_SUFFIX)), copyOf(alertCopy('dossier-alerts', registry))]
+
+  let looking: NodeJS.Timeout | undefined
+  async function lookAround(): Promise<void> {
+    try {
+      await count.refresh()
+      await lives.look()
+    } catch (error) {
+      log.warn({ err: error }, 'the topic could not be looked at; it is tried again in ten seconds')
+    }
+  }
 
   const stalled = () => {
     const age_ms = now() - progressed_ms
@@ -135,6 +262,8 @@ export async function createIngest(deps: IngestDeps) {
     live: () => (paused > 0 ? undefined : stalled()),
     ready: () => {
       if (!assigned) return 'not yet a member of the consumer group'
+      const trouble = isolate.trouble() ?? attempts.trouble()
+      if (trouble !== undefined) return trouble
       if (paused > 0) return `${paused} partitions wait because ClickHouse does not take their rows`
       return stalled()
     },
@@ -144,12 +273,21 @@ export async function createIngest(deps: IngestDeps) {
     http,
     async start() {
       await producer.connect()
-      await Promise.all([events, ...copies].map(source => source.start()))
+      await count.refresh()
+      await Promise.all([source, ...copies].map(each => each.start()))
+      progress.start()
+      looking = setInterval(() => void lookAround(), LOOK_MS)
     },
     /** Finishes what runs, commits, leaves the group. */
     async stop() {
-      await Promise.all([events, ...copies].map(source => source.stop()))
-      await producer.disconnect()
+      clearInterval(looking)
+      await Promise.all([source, ...copies].map(each => each.stop()))
+      await progress.stop()
+      await Promise.all([producer.disconnect(), fetcher.close()])
     },
   }
 }
+
+/** What an administrator has to change is no record's fault. */
+const isRefusal = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && error.code === 'SERVER_REFUSED'

@@ -35,9 +35,12 @@ test('a batch far larger than guessed still fits, row after row', () => {
     }),
     partition: 1,
     offset: BigInt(at),
+    topic_epoch: 0,
+    timestamp_ms: 0,
   }))
-  const small = containerOf(rows.slice(0, 1), { topic: 't', writerOf: () => 'test', batch: 'b', ingested_at_ms: 0 })
-  const large = containerOf(rows, { topic: 't', writerOf: () => 'test', batch: 'b', ingested_at_ms: 0 })
+  const facts = { topic: 't', writerOf: () => 'test', batch: 'b', count_epoch: 0n, ingested_at_ms: 0 }
+  const small = containerOf(rows.slice(0, 1), facts)
+  const large = containerOf(rows, facts)
   expect(large.length).toBeGreaterThan(50 * 800)
   expect(large.subarray(0, 100)).toEqual(small.subarray(0, 100))
 })

@@ -14,12 +14,15 @@ const ROW_FIELDS = [
   { name: 'says', type: 'long' },
   { name: 'partition', type: 'int' },
   { name: 'offset', type: 'long' },
+  { name: 'topic_epoch', type: 'int' },
+  { name: 'log_append_time', type: { type: 'long', logicalType: 'timestamp-millis' } },
   { name: 'writer', type: 'string' },
 ]
 const BATCH_FIELDS = [
   { name: 'topic', type: 'string' },
   { name: 'batch', type: 'string' },
   { name: 'batch_rows', type: 'long' },
+  { name: 'count_epoch', type: 'long' },
   { name: 'ingested_at', type: { type: 'long', logicalType: 'timestamp-millis' } },
 ]
 const EVENT_SCHEMA = schemaFile('dossier-event/v1.avsc') as unknown as { fields: { name: string }[] }
@@ -42,6 +45,8 @@ export interface BatchFacts {
   /** Under which token a partition is written; it must hold the last claim, where there is one (ownership.ts). */
   writerOf: (partition: number) => string
   batch: string
+  /** The partition count under which the records were classified (partition-count.ts). */
+  count_epoch: bigint
   ingested_at_ms: number
 }
 
@@ -98,12 +103,20 @@ export function containerOf(rows: readonly GoodRow[], facts: BatchFacts): Buffer
     topic: facts.topic,
     batch: facts.batch,
     batch_rows: BigInt(rows.length),
+    count_epoch: facts.count_epoch,
     ingested_at: facts.ingested_at_ms,
   })
   let block = Buffer.allocUnsafe(rows.length * ROW_BYTES_GUESS)
   let at = 0
-  for (const { event, partition, offset } of rows) {
-    const row = { says: BigInt(saysOf(event)), partition, offset, writer: facts.writerOf(partition) }
+  for (const { event, partition, offset, topic_epoch, timestamp_ms } of rows) {
+    const row = {
+      says: BigInt(saysOf(event)),
+      partition,
+      offset,
+      topic_epoch,
+      log_append_time: timestamp_ms,
+      writer: facts.writerOf(partition),
+    }
     // avsc answers a negative position where the buffer is too small.
     for (;;) {
       const afterEvent = eventType.encode(event, block, at)

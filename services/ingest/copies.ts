@@ -1,63 +1,110 @@
 /**
  * Small streams that are copied from Kafka into ClickHouse for people to read: dead letters and alerts. The topics stay the
- * truth. A copy may be written twice; the tables drop the second one.
+ * truth. A copy may be written twice; the tables drop the second one. Nothing that goes wrong here touches ingest: a record of
+ * which no row can be made, or whose row ClickHouse refuses, is left out and counted.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
 import { readBody, unframe } from '../../schemas/wire.ts'
 import type { Log } from '../common/log.ts'
-import { isPassing } from './insert.ts'
-import type { Chunk, Outcome, SourceRecord } from './source.ts'
+import type { Metrics } from '../common/metrics.ts'
+import { isTransient } from './insert.ts'
+import type { Chunk, ChunkOutcome, SourceRecord } from './source.ts'
 
 const PAUSE_MS = 2_000
 
+type Row = Record<string, unknown>
 export interface Copy {
   topic: string
   table: string
   /** The row of a record, or undefined where there is none to make. */
-  rowOf: (record: SourceRecord, partition: number) => Promise<Record<string, unknown> | undefined>
+  rowOf: (record: SourceRecord, partition: number) => Promise<Row | undefined>
 }
 
-/** Handles a chunk of a copied stream. */
-export const createCopyHandler =
-  (clickhouse: ClickHouseClient, copy: Copy, log: Log) =>
-  async ({ partition, records }: Chunk): Promise<Outcome> => {
-    const rows = (await Promise.all(records.map(record => copy.rowOf(record, partition)))).filter(
-      row => row !== undefined,
-    )
+export interface CopyDeps {
+  clickhouse: ClickHouseClient
+  copy: Copy
+  metrics: Metrics
+  log: Log
+}
+
+/** Handles a chunk of a copied stream. Never throws. */
+export function createCopyHandler({ clickhouse, copy, metrics, log }: CopyDeps) {
+  const insert = (values: readonly Row[]) =>
+    clickhouse.insert({
+      table: copy.table,
+      values,
+      format: 'JSONEachRow',
+      clickhouse_settings: { async_insert: 0, date_time_input_format: 'best_effort' },
+    })
+
+  function leftOut(error: unknown, row: Row | undefined) {
+    metrics.copies_left_out.inc({ table: copy.table })
+    log.warn({ err: error, table: copy.table, offset: row?.dlq_offset }, 'a record cannot be copied; it is left out')
+  }
+
+  /** Inserts what ClickHouse takes, in halves where it refuses. Throws transient errors only. */
+  async function insertAll(rows: readonly Row[]): Promise<void> {
+    if (rows.length === 0) return
     try {
-      if (rows.length > 0)
-        await clickhouse.insert({
-          table: copy.table,
-          values: rows,
-          format: 'JSONEachRow',
-          clickhouse_settings: { async_insert: 0, date_time_input_format: 'best_effort' },
-        })
-      return { done: true }
+      await insert(rows)
     } catch (error) {
-      if (!isPassing(error)) throw error
-      log.warn({ err: error, table: copy.table }, 'ClickHouse does not take the copies; they are read again')
-      return { done: false, pause_ms: PAUSE_MS }
+      if (isTransient(error)) throw error
+      if (rows.length === 1) return leftOut(error, rows[0])
+      const half = Math.ceil(rows.length / 2)
+      await insertAll(rows.slice(0, half))
+      await insertAll(rows.slice(half))
     }
   }
+
+  return async ({ partition, records }: Chunk): Promise<ChunkOutcome> => {
+    const rows: Row[] = []
+    for (const record of records)
+      try {
+        const row = await copy.rowOf(record, partition)
+        if (row !== undefined) rows.push(row)
+      } catch (error) {
+        leftOut(error, undefined)
+      }
+    try {
+      await insertAll(rows)
+      return { settled: records.length }
+    } catch (error) {
+      log.warn({ err: error, table: copy.table }, 'ClickHouse does not take the copies; they are read again')
+      return { settled: 0, pause_ms: PAUSE_MS }
+    }
+  }
+}
+
+const INT = /^-?\d{1,9}$/
+const LONG = /^-?\d{1,18}$/
+/** What fits a DateTime64. */
+const TIME_MAX_MS = Date.UTC(2262, 0, 1)
 
 export const deadLetterCopy = (topic: string): Copy => ({
   topic,
   table: 'dead_letters',
+  // Anyone may write into the topic: what is no number or time of ours becomes the value that says "not known".
   async rowOf({ key, value, headers, timestamp_ms, offset }, partition) {
     const header = (name: string) => headers[name]?.toString() ?? ''
+    const whole = (name: string, pattern: RegExp, otherwise: string) =>
+      pattern.test(header(name)) ? header(name) : otherwise
+    const first_ms = Date.parse(header('motcua.first_failed_at'))
+    const first_failed_at = first_ms > 0 && first_ms < TIME_MAX_MS ? first_ms : timestamp_ms
+    const schema_id = whole('motcua.schema_id', /^\d{1,10}$/, '')
     return {
       topic: header('__connect.errors.topic'),
-      partition: Number(header('__connect.errors.partition')),
-      offset: header('__connect.errors.offset') || '-1',
+      topic_epoch: Number(whole('motcua.topic_epoch', /^\d{1,9}$/, '0')),
+      partition: Number(whole('__connect.errors.partition', INT, '-1')),
+      offset: whole('__connect.errors.offset', LONG, '-1'),
       reason: header('motcua.reason'),
       field: header('motcua.field'),
       message: header('__connect.errors.exception.message'),
-      schema_id: header('motcua.schema_id') === '' ? null : Number(header('motcua.schema_id')),
+      schema_id: schema_id === '' || Number(schema_id) >= 2 ** 32 ? null : Number(schema_id),
       key: key?.toString('utf8') ?? '',
       value_bytes: value?.length ?? 0,
-      attempt: Number(header('motcua.attempt') || 1),
-      first_failed_at: header('motcua.first_failed_at') || new Date(timestamp_ms).toISOString(),
+      attempt: Number(whole('motcua.attempt', /^\d{1,4}$/, '1')),
+      first_failed_at: new Date(first_failed_at).toISOString(),
       failed_at: new Date(timestamp_ms).toISOString(),
       dlq_partition: partition,
       dlq_offset: String(offset),

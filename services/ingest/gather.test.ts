@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { createGather } from './gather.ts'
-import type { Chunk, Outcome } from './source.ts'
+import type { Outcome } from './isolate.ts'
+import type { Chunk } from './source.ts'
 
 const chunkOf = (partition: number, rows: number): Chunk => ({
   topic: 't',

@@ -3,7 +3,8 @@
  * many INSERTs as may run at once. A partition is in one batch at a time, because its next chunk comes only when this one is
  * settled.
  */
-import type { Chunk, Outcome } from './source.ts'
+import type { Outcome, Settle } from './isolate.ts'
+import type { Chunk } from './source.ts'
 
 interface Waiting {
   chunk: Chunk
@@ -14,7 +15,7 @@ interface Waiting {
 export interface GatherOptions {
   batch_rows_max: number
   inserts_max: number
-  settle: (chunks: readonly Chunk[]) => Promise<Outcome>
+  settle: Settle
 }
 
 /** Below this many rows a batch is not worth splitting: an INSERT costs the same for ten rows and for a thousand. */

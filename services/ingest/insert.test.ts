@@ -1,7 +1,8 @@
 import { ClickHouseError } from '@clickhouse/client'
 import { expect, test } from 'vitest'
 import { RegistryUnavailable } from '../../schemas/registry.ts'
-import { isPassing } from './insert.ts'
+import { UnacknowledgedError } from '../common/send.ts'
+import { isTransient } from './insert.ts'
 
 const clickhouseError = (code: string, type: string) => new ClickHouseError({ message: 'x', code, type })
 
@@ -13,6 +14,7 @@ test.each([
   ['a wrapped reset', new Error('x', { cause: Object.assign(new Error('y'), { code: 'ECONNRESET' }) }), true],
   ["the client's time-out", new Error('Timeout error.'), true],
   ['a schema registry that does not answer', new RegistryUnavailable('x'), true],
+  ['a broker that does not acknowledge', new UnacknowledgedError('t', [3]), true],
   [
     'a full disk',
     new ClickHouseError({
@@ -26,6 +28,6 @@ test.each([
   ['the block guard', clickhouseError('395', 'FUNCTION_THROW_IF_VALUE_IS_NON_ZERO'), false],
   ['bad data', clickhouseError('33', 'CANNOT_READ_ALL_DATA'), false],
   ['a bug of ours', new TypeError('x is not a function'), false],
-])('%s', (_, error, passing) => {
-  expect(isPassing(error)).toBe(passing)
+])('%s', (_, error, transient) => {
+  expect(isTransient(error)).toBe(transient)
 })

@@ -1,26 +1,23 @@
 /**
  * Step 3: one INSERT per batch, which is one ClickHouse block, which is one commit of events; the ledger is balanced in it.
  *
- * A failure is either passing (ClickHouse away, overloaded, too slow: read the records again later) or unknown (crash). A
- * batch that was inserted although the answer got lost is inserted again; the ledger does not mind.
+ * An error is either transient (ClickHouse away, overloaded, too slow: read the records again later) or unknown. A batch that
+ * was inserted although the answer got lost is inserted again; the ledger does not mind.
  */
 import { Readable } from 'node:stream'
 import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings } from '@clickhouse/client'
 import { RegistryUnavailable } from '../../schemas/registry.ts'
 import { QUERY_S_MAX } from '../common/clickhouse.ts'
+import { UnacknowledgedError } from '../common/send.ts'
 import type { GoodRow } from './classify.ts'
 import { type BatchFacts, containerOf, STORED_COLUMNS } from './container.ts'
-
-export class InsertFailed extends Error {
-  readonly code = 'INSERT_FAILED'
-}
 
 /** Above any batch, so that a batch is never cut into blocks. */
 const BLOCK_ROWS = '1000000'
 
 /**
- * All that the promise leans on, said with every insert and never inherited from a server's or user's profile.
- * The view says those that change what it computes again.
+ * Settings that exactness depends on; sent with every insert so that no profile can override them.
+ * The view repeats those that change what it computes.
  */
 export const INSERT_SETTINGS: ClickHouseSettings = {
   async_insert: 0,
@@ -45,8 +42,8 @@ export const INSERT_SETTINGS: ClickHouseSettings = {
   transform_null_in: 0,
 }
 
-/** ClickHouse's error codes that pass by themselves: time-outs, too much at once, no memory, network, read-only, shutting down. */
-const PASSING = new Set([
+/** ClickHouse's transient error codes: time-outs, too much at once, no memory, network, read-only, shutting down. */
+const TRANSIENT_CODES = new Set([
   '159',
   '160',
   '164',
@@ -84,9 +81,9 @@ const NETWORK = new Set([
 ])
 
 /** Whether a failed insert may succeed later without anybody changing anything. */
-export function isPassing(error: unknown): boolean {
-  if (error instanceof RegistryUnavailable) return true
-  if (error instanceof ClickHouseError) return PASSING.has(error.code) || DISK_FULL.test(error.message)
+export function isTransient(error: unknown): boolean {
+  if (error instanceof RegistryUnavailable || error instanceof UnacknowledgedError) return true
+  if (error instanceof ClickHouseError) return TRANSIENT_CODES.has(error.code) || DISK_FULL.test(error.message)
   for (let at: unknown = error; at instanceof Error; at = at.cause) {
     if ('code' in at && NETWORK.has(String(at.code))) return true
     // @clickhouse/client has no class and no code for these two.
@@ -95,20 +92,35 @@ export function isPassing(error: unknown): boolean {
   return false
 }
 
+/** The partition count has changed under a batch (see the view `balance`): read the count, classify again. */
+const COUNT_CHANGED = /the partition count has changed/
+export const isCountChanged = (error: unknown): boolean =>
+  error instanceof ClickHouseError && COUNT_CHANGED.test(error.message)
+
+/** Another member has claimed a partition of the batch: this one was believed dead. No record is the reason. */
+const FENCED = /another writer has taken over/
+export const isFenced = (error: unknown): boolean => error instanceof ClickHouseError && FENCED.test(error.message)
+
 const COMMENT = 'motcua-ingest'
 
-/** By this an insert can be found in system.processes: the partitions it writes. */
-export const insertComment = (topic: string, partitions: Iterable<number>): string =>
-  [COMMENT, topic, [...partitions].join(',')].join(' ')
-
-/** The reverse of {@link insertComment}; undefined where the text is another's. */
-export function readInsertComment(text: string): { topic: string; partitions: number[] } | undefined {
-  const [mark, topic, partitions] = text.split(' ')
-  if (mark !== COMMENT || topic === undefined || partitions === undefined) return undefined
-  return { topic, partitions: partitions.split(',').map(Number) }
+/** What an insert writes: by this it can be found in system.processes. */
+export interface InsertName {
+  topic: string
+  partitions: number[]
+  count_epoch: bigint
 }
 
-/** Sends a container file into columns of a table, with the settings the promise leans on. */
+export const insertComment = (topic: string, partitions: Iterable<number>, count_epoch = 0n): string =>
+  [COMMENT, topic, [...partitions].join(','), count_epoch].join(' ')
+
+/** The reverse of {@link insertComment}; undefined where the text is another's. */
+export function readInsertComment(text: string): InsertName | undefined {
+  const [mark, topic, partitions, count_epoch] = text.split(' ')
+  if (mark !== COMMENT || topic === undefined || partitions === undefined) return undefined
+  return { topic, partitions: partitions.split(',').map(Number), count_epoch: BigInt(count_epoch ?? 0) }
+}
+
+/** Sends a container file into columns of a table, with the settings that exactness depends on. */
 export async function insertContainer(
   clickhouse: ClickHouseClient,
   into: { table: string; columns: readonly string[]; container: Buffer; log_comment: string; query_s_max?: number },
@@ -129,7 +141,7 @@ export async function insertContainer(
 /** `query_s_max`: when the server gives up; sooner than the client (config.ts). */
 export function createInsert(clickhouse: ClickHouseClient, table: string, query_s_max = QUERY_S_MAX) {
   return async function insert(rows: readonly GoodRow[], facts: BatchFacts): Promise<void> {
-    const log_comment = insertComment(facts.topic, new Set(rows.map(row => row.partition)))
+    const log_comment = insertComment(facts.topic, new Set(rows.map(row => row.partition)), facts.count_epoch)
     await insertContainer(clickhouse, {
       table,
       columns: STORED_COLUMNS,

@@ -5,21 +5,25 @@ import { readConfig } from '../common/config.ts'
 import { createKafka } from '../common/kafka.ts'
 import { runService } from '../common/main.ts'
 import { createMetrics } from '../common/metrics.ts'
+import { checkTopics } from '../common/topics.ts'
 import { openUnitDirectory } from '../common/units.ts'
 import { createIngest } from './app.ts'
 import { ingestConfig, timeLimits } from './config.ts'
 import { checkServer } from './server-check.ts'
+import { startWatchdog } from './watchdog.ts'
 
 await runService('ingest', async (log, crash) => {
   const config = readConfig(ingestConfig, process.env)
   const clickhouse = createClickHouse(config, 'ingest', {
-    request_ms_max: timeLimits(config.INGEST_SESSION_MS).request_ms_max,
+    request_ms_max: timeLimits(config).request_ms_max,
   })
-  await checkServer(clickhouse, config.INGEST_BATCH_ROWS_MAX)
+  const kafka = createKafka(config, 'motcua-ingest', log)
+  await Promise.all([checkServer(clickhouse, config.INGEST_BATCH_ROWS_MAX), checkTopics(kafka, log)])
+  const stopWatchdog = startWatchdog()
   const units = await openUnitDirectory(clickhouse, log)
   const ingest = await createIngest({
     config,
-    kafka: createKafka(config, 'motcua-ingest', log),
+    kafka,
     clickhouse,
     registry: openRegistry(config.SCHEMA_REGISTRY_URL),
     knownUnit: units.known,
@@ -34,6 +38,7 @@ await runService('ingest', async (log, crash) => {
     port: config.INGEST_PORT,
     portVariable: 'INGEST_PORT',
     stop: async () => {
+      stopWatchdog()
       units.stop()
       await ingest.stop()
       await clickhouse.close()

@@ -12,10 +12,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../common/clickhouse.ts'
 import type { Log } from '../common/log.ts'
-import { readInsertComment } from './insert.ts'
+import { type InsertName, readInsertComment } from './insert.ts'
 
 const POLL_MS = 100
-/** An insert that was killed and is still there after this long is no passing trouble. Longer than any insert may take. */
+/** An insert that was killed and is still there after this long is no transient error. Longer than any insert may take. */
 const WAIT_MS_MAX = 30_000
 
 export interface OwnershipDeps {
@@ -25,6 +25,8 @@ export interface OwnershipDeps {
   process: string
   log: Log
   now?: () => number
+  /** Called with partitions that were just claimed and whose earlier inserts have ended, before anything of them is written. */
+  onClaimed?: (partitions: number[]) => Promise<void>
 }
 
 export interface Ownership {
@@ -32,14 +34,20 @@ export interface Ownership {
   doubt(partitions: Iterable<number>): void
   /** Claims those of these partitions that are in doubt. Throws what ClickHouse throws; they stay in doubt then. */
   ensure(partitions: Iterable<number>): Promise<void>
+  /** Ends and waits out the inserts of any partition that were classified under an earlier partition count. */
+  endInsertsBefore(count_epoch: bigint): Promise<void>
+  isDoubtful(partition: number): boolean
   /** The token under which a partition's rows are written. */
   writerOf(partition: number): string
 }
 
-export function createOwnership({ clickhouse, topic, process, log, now = Date.now }: OwnershipDeps): Ownership {
+export function createOwnership(deps: OwnershipDeps): Ownership {
+  const { clickhouse, topic, process, log, now = Date.now, onClaimed = async () => undefined } = deps
   const writers = new Map<number, string>()
   const doubtful = new Set<number>()
   let claims = 0
+  /** One claim after the other: of two at once the later token would hold, and the earlier one be remembered. */
+  let claiming: Promise<unknown> = Promise.resolve()
 
   async function writeClaim(partitions: number[], writer: string): Promise<void> {
     await clickhouse.command({
@@ -50,7 +58,7 @@ export function createOwnership({ clickhouse, topic, process, log, now = Date.no
     })
   }
 
-  async function insertsUnderWay(partitions: number[]): Promise<string[]> {
+  async function insertsUnderWay(which: (insert: InsertName) => boolean): Promise<string[]> {
     const running = await rowsOf<{ comment: string }>(
       clickhouse,
       "SELECT DISTINCT Settings['log_comment'] AS comment FROM system.processes WHERE Settings['log_comment'] LIKE 'motcua-ingest %'",
@@ -59,17 +67,13 @@ export function createOwnership({ clickhouse, topic, process, log, now = Date.no
       .map(({ comment }) => comment)
       .filter(comment => {
         const insert = readInsertComment(comment)
-        return insert?.topic === topic && insert.partitions.some(partition => partitions.includes(partition))
+        return insert?.topic === topic && which(insert)
       })
   }
 
-  async function endInserts(partitions: number[]): Promise<void> {
+  async function endInserts(which: (insert: InsertName) => boolean): Promise<void> {
     const end_ms = now() + WAIT_MS_MAX
-    for (
-      let running = await insertsUnderWay(partitions);
-      running.length > 0;
-      running = await insertsUnderWay(partitions)
-    ) {
+    for (let running = await insertsUnderWay(which); running.length > 0; running = await insertsUnderWay(which)) {
       if (now() > end_ms) throw new Error(`inserts of an earlier owner do not end: ${running.join('; ')}`)
       log.warn({ inserts: running }, 'earlier inserts of these partitions are still under way; they are ended')
       // SYNC never returns on the local engine; asked again each round, because a query may not yet have been cancellable.
@@ -82,20 +86,29 @@ export function createOwnership({ clickhouse, topic, process, log, now = Date.no
     }
   }
 
+  async function claim(partitions: Iterable<number>): Promise<void> {
+    const claimed = [...new Set(partitions)].filter(partition => doubtful.has(partition))
+    if (claimed.length === 0) return
+    const writer = `${process}-${++claims}`
+    await writeClaim(claimed, writer)
+    await endInserts(insert => insert.partitions.some(partition => claimed.includes(partition)))
+    await onClaimed(claimed)
+    for (const partition of claimed) {
+      writers.set(partition, writer)
+      doubtful.delete(partition)
+    }
+  }
+
   return {
     doubt(partitions) {
       for (const partition of partitions) doubtful.add(partition)
     },
-    async ensure(partitions) {
-      const claimed = [...new Set(partitions)].filter(partition => doubtful.has(partition))
-      if (claimed.length === 0) return
-      const writer = `${process}-${++claims}`
-      await writeClaim(claimed, writer)
-      await endInserts(claimed)
-      for (const partition of claimed) {
-        writers.set(partition, writer)
-        doubtful.delete(partition)
-      }
+    isDoubtful: partition => doubtful.has(partition),
+    endInsertsBefore: count_epoch => endInserts(insert => insert.count_epoch < count_epoch),
+    ensure(partitions) {
+      const mine = claiming.then(() => claim(partitions))
+      claiming = mine.catch(() => undefined)
+      return mine
     },
     writerOf(partition) {
       const writer = writers.get(partition)

@@ -1,15 +1,23 @@
 /** The order of a batch, and what a failure at each step leaves behind. */
+import { ClickHouseError } from '@clickhouse/client'
 import { expect, test } from 'vitest'
-import { RegistryUnavailable } from '../../schemas/registry.ts'
 import { createLog } from '../common/log.ts'
 import { createMetrics } from '../common/metrics.ts'
-import type { Classified } from './classify.ts'
+import { UnacknowledgedError } from '../common/send.ts'
+import type { Classified, DeadLetter, Misplaced } from './classify.ts'
 import { createSettle } from './settle.ts'
 import type { Chunk } from './source.ts'
 
 const log = createLog('test')
 log.level = 'silent'
-const record = (offset: bigint) => ({ offset, key: null, value: null, timestamp_ms: 0, headers: {} })
+const record = (offset: bigint) => ({
+  offset,
+  key: null,
+  value: null,
+  timestamp_ms: 0,
+  broker_time: true,
+  headers: {},
+})
 const chunk: Chunk = { topic: 't', partition: 3, lag: 0, records: [record(10n), record(11n), record(12n)] }
 const classified = {
   good: [{ event: {}, partition: 3, offset: 10n }],
@@ -17,80 +25,211 @@ const classified = {
     {
       record: record(11n),
       topic: 't',
+      topic_epoch: 0,
       partition: 3,
       refusal: { reason: 'wrong_type', field: '', message: '' },
       schema_id: undefined,
     },
   ],
-  misplaced: [{ record: record(12n), partition: 3, dossier_id: 'A' }],
+  misplaced: [
+    { record: record(12n), topic: 't', topic_epoch: 0, partition: 3, dossier_id: 'A', home: 1, partitions: 8 },
+  ],
 } as unknown as Classified
 
-/** A batch whose step `failing` fails with `error`, and the steps that were done. */
-function settleWith(failing?: string, error: unknown = new Error('unknown'), paused = false) {
+const refused = Object.assign(new Error('refused'), { code: 'ECONNREFUSED' })
+const countChanged = new ClickHouseError({
+  message: 'the partition count has changed: while executing …',
+  code: '733',
+  type: 'CUSTOM',
+})
+
+interface Failure {
+  /** The step that fails, and how. */
+  at?: string
+  error?: unknown
+  paused?: boolean
+  /** Whether the topic does not take the misplaced record back. */
+  too_large?: boolean
+  /** Whether another member has written a new count that this one has not read. */
+  outdated?: boolean
+  /** What the door and the partition count say, at each reading. */
+  readings?: Classified[]
+}
+
+/** A batch, perhaps with a step that fails, and the steps that were done. */
+function settleWith({
+  at,
+  error = new Error('unknown'),
+  paused = false,
+  too_large = false,
+  outdated = false,
+  readings = [],
+}: Failure = {}) {
   const steps: string[] = []
   const doubted: number[] = []
-  const step = (name: string) => async () => {
+  const letters: DeadLetter[] = []
+  const under: bigint[] = []
+  const home: bigint[] = []
+  const step = async (name: string) => {
     steps.push(name)
-    if (name === failing) throw error
+    if (name === at) throw error
   }
-  const settle = createSettle({
+  let epoch = 8n
+  const { settle, committed, forget } = createSettle({
     classify: async () => {
-      if (failing === 'classify') throw error
-      return classified
+      if (at === 'classify') throw error
+      return readings.shift() ?? classified
     },
-    writeDeadLetters: step('dead letters'),
-    rehome: step('rehome'),
-    insert: step('insert'),
+    count: {
+      current: () => ({ epoch, partitions: 8 }),
+      refresh: async () => {
+        await step('count')
+        epoch = 65_545n
+      },
+      holds: async () => !outdated,
+    },
+    writeDeadLetters: async some => {
+      await step('dead letters')
+      letters.push(...some)
+    },
+    rehome: async records => {
+      await step('rehome')
+      home.push(...records.map(({ record: { offset } }) => offset))
+      return too_large ? [...records] : []
+    },
+    insert: async (_, { count_epoch }) => {
+      under.push(count_epoch)
+      await step('insert')
+    },
     ownership: {
       doubt: partitions => void doubted.push(...partitions),
-      ensure: step('ensure'),
+      ensure: () => step('ensure'),
+      endInsertsBefore: async () => undefined,
+      isDoubtful: () => false,
       writerOf: () => 'test',
+    },
+    progress: {
+      begin: () => {
+        steps.push('begin')
+        return 0
+      },
+      end: () => void steps.push('end'),
     },
     paused: async () => paused,
     metrics: createMetrics('test'),
     log,
     now: () => 0,
   })
-  return { settle, steps, doubted }
+  return { settle, committed, forget, steps, doubted, letters, under, home }
 }
 
-test('dead letters and re-homing are acknowledged before the insert, the insert before "done"', async () => {
-  const { settle, steps } = settleWith()
+const written = ['rehome', 'dead letters']
+
+test('what is set aside is acknowledged before the insert, the insert before "done"', async () => {
+  const { settle, steps, under } = settleWith()
   expect(await settle([chunk])).toEqual({ done: true })
-  expect(steps).toEqual(['dead letters', 'rehome', 'ensure', 'insert'])
+  expect(steps).toEqual([...written, 'ensure', 'begin', 'insert', 'end'])
+  expect(under).toEqual([8n])
 })
 
 test.each(['dead letters', 'rehome', 'ensure', 'insert'])(
   'an unknown failure of %s ends it there, and nothing is done',
-  async failing => {
-    const { settle, steps } = settleWith(failing)
+  async at => {
+    const { settle, steps } = settleWith({ at })
     await expect(settle([chunk])).rejects.toThrow('unknown')
-    expect(steps.at(-1)).toBe(failing)
+    expect(steps.filter(step => step !== 'end').at(-1)).toBe(at)
   },
 )
 
-test('a passing failure of the insert asks to read again, ever later, and writes no dead letter twice', async () => {
-  const { settle, steps, doubted } = settleWith('insert', Object.assign(new Error('refused'), { code: 'ECONNREFUSED' }))
+test('a transient failure of the insert asks to read again, ever later, and writes no dead letter twice', async () => {
+  const { settle, steps, doubted } = settleWith({ at: 'insert', error: refused })
   const pauses: number[] = []
   for (let turn = 0; turn < 8; turn++) {
     const outcome = await settle([chunk])
     if (!outcome.done) pauses.push(outcome.pause_ms)
   }
   expect(pauses).toEqual([500, 1000, 2000, 4000, 8000, 15000, 15000, 15000])
-  expect(steps.filter(step => step !== 'insert' && step !== 'ensure')).toEqual(['dead letters', 'rehome'])
+  expect(steps.filter(step => written.includes(step))).toEqual(written)
   expect(doubted).toEqual(new Array(8).fill(3))
 })
 
-test('while the ledger is paused nothing is inserted, nothing is in doubt, and it is read again soon', async () => {
-  const { settle, steps, doubted } = settleWith(undefined, undefined, true)
-  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 250 })
-  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 250 })
-  expect(steps).toEqual(['dead letters', 'rehome'])
+test.each(['dead letters', 'rehome'])('%s that Kafka does not acknowledge: read again, nothing inserted', async at => {
+  const { settle, steps, doubted } = settleWith({ at, error: new UnacknowledgedError('t', [3]) })
+  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 500 })
+  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 1_000 })
+  expect(steps).not.toContain('insert')
+  expect(steps.filter(step => step === at)).toHaveLength(2)
   expect(doubted).toEqual([])
 })
 
-test('a schema registry that does not answer asks to read again; nothing was written', async () => {
-  const { settle, steps } = settleWith('classify', new RegistryUnavailable('away'))
-  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 500 })
+test('another partition count: it is read, and the batch is read again soon, under the new one', async () => {
+  const { settle, steps, doubted, under } = settleWith({ at: 'insert', error: countChanged })
+  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 250 })
+  expect(steps.slice(-3)).toEqual(['insert', 'count', 'end'])
+  expect(doubted).toEqual([3])
+  await settle([chunk])
+  expect(under).toEqual([8n, 65_545n])
+})
+
+test('under the new count a record may be misplaced that was not: it goes home, the others do not go again', async () => {
+  const stray = (offset: bigint) => ({ ...classified.misplaced[0], record: record(offset) }) as Misplaced
+  const { settle, home, letters } = settleWith({
+    at: 'insert',
+    error: countChanged,
+    readings: [classified, { ...classified, good: [], misplaced: [stray(10n), stray(12n)] }],
+  })
+  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 250 })
+  expect(await settle([chunk])).toEqual({ done: true })
+  expect(home).toEqual([12n, 10n])
+  expect(letters.map(({ record: { offset } }) => offset)).toEqual([11n])
+})
+
+test('nothing goes home under a count that another member has replaced', async () => {
+  const { settle, steps } = settleWith({ outdated: true })
+  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 250 })
+  expect(steps).toEqual([])
+})
+
+test('what is read again in another order, as halves of a batch are, is set aside once, and only until it is committed', async () => {
+  const { settle, committed, letters, home } = settleWith()
+  const later = { ...chunk, records: [record(20n)] }
+  await settle([later])
+  await settle([chunk])
+  expect([letters.length, home.length]).toEqual([1, 1])
+  committed(3, 12n)
+  await settle([chunk])
+  expect([letters.length, home.length]).toEqual([2, 1])
+})
+
+test('a record that the topic does not take back is a dead letter', async () => {
+  const { settle, letters } = settleWith({ too_large: true })
+  expect(await settle([chunk])).toEqual({ done: true })
+  expect(letters.map(({ record, refusal }) => [record.offset, refusal.reason])).toEqual([
+    [11n, 'wrong_type'],
+    [12n, 'misplaced'],
+  ])
+})
+
+test('in another life of the partition the same offsets are written again', async () => {
+  const { settle, forget, steps } = settleWith()
+  await settle([chunk])
+  await settle([chunk])
+  expect(steps.filter(step => written.includes(step))).toEqual(written)
+  forget(3)
+  await settle([chunk])
+  expect(steps.filter(step => written.includes(step))).toEqual([...written, ...written])
+})
+
+test('while the ledger is paused nothing is inserted, nothing is in doubt, and it is read again soon', async () => {
+  const { settle, steps, doubted } = settleWith({ paused: true })
+  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 250 })
+  expect(await settle([chunk])).toEqual({ done: false, pause_ms: 250 })
+  expect(steps.filter(step => step !== 'end')).toEqual(written)
+  expect(doubted).toEqual([])
+})
+
+test('an error while records are classified is nobody else’s: nothing was written', async () => {
+  const { settle, steps } = settleWith({ at: 'classify' })
+  await expect(settle([chunk])).rejects.toThrow('unknown')
   expect(steps).toEqual([])
 })

@@ -1,6 +1,6 @@
 /**
  * What happens to a batch, in this order and no other:
- *   1. classify every record;
+ *   1. classify every record, under the partition count in force;
  *   2. dead letters and re-homed records are acknowledged by Kafka;
  *   3. the good rows are acknowledged by ClickHouse, in one INSERT, under a claim of their partitions;
  *   4. only then the caller commits the offsets (source.ts).
@@ -9,19 +9,25 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
-import type { Classified, Classify, DeadLetter, Misplaced } from './classify.ts'
+import { type Classify, type DeadLetter, type Misplaced, misplacedLetter } from './classify.ts'
 import { failPoint } from './fail-point.ts'
-import { type Insert, isPassing } from './insert.ts'
+import { type Insert, isCountChanged, isTransient } from './insert.ts'
+import type { Outcome } from './isolate.ts'
 import type { Ownership } from './ownership.ts'
+import type { PartitionCount } from './partition-count.ts'
 import type { Paused } from './pause.ts'
-import type { Chunk, Outcome } from './source.ts'
+import type { Progress } from './progress.ts'
+import type { Chunk } from './source.ts'
 
 export interface SettleDeps {
   classify: Classify
+  count: PartitionCount
   writeDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>
-  rehome: (records: readonly Misplaced[]) => Promise<void>
+  /** Returns the records that the topic does not take back. */
+  rehome: (records: readonly Misplaced[]) => Promise<Misplaced[]>
   insert: Insert
   ownership: Ownership
+  progress: Pick<Progress, 'begin' | 'end'>
   paused: Paused
   metrics: Metrics
   log: Log
@@ -32,13 +38,15 @@ const PAUSE_MS_MIN = 500
 const PAUSE_MS_MAX = 15_000
 /** A rebuild's exchange takes about a second. */
 const REBUILD_PAUSE_MS = 250
+const COUNT_PAUSE_MS = 250
 
 export function createSettle(deps: SettleDeps) {
-  const { metrics, log, now } = deps
+  const { metrics, log, now, ownership, count } = deps
   let failures = 0
-  /** Per partition the last offset whose dead letters and re-homed records are acknowledged: read again, not written again. */
-  const written = new Map<number, bigint>()
-  const unwritten = (partition: number, offset: bigint) => offset > (written.get(partition) ?? -1n)
+  /** Per partition the records whose dead letter, or copy at home, is acknowledged while they are not committed: read again,
+   * perhaps in another order or under another partition count, and not written again. */
+  const aside = new Map<number, Set<bigint>>()
+  const notYet = ({ partition, record }: DeadLetter | Misplaced) => aside.get(partition)?.has(record.offset) !== true
 
   /** Nothing is held meanwhile: the records are read again. */
   function later(error: unknown, why: string): Outcome {
@@ -48,43 +56,62 @@ export function createSettle(deps: SettleDeps) {
     return { done: false, pause_ms }
   }
 
-  return async function settle(chunks: readonly Chunk[]): Promise<Outcome> {
-    let classified: Classified
-    try {
-      classified = await deps.classify(chunks)
-    } catch (error) {
-      if (!isPassing(error)) throw error
-      return later(error, 'the schema registry does not answer; the records are read again')
-    }
+  /** Step 2. A record that cannot go home is a dead letter after all. */
+  async function writeAside(dead: readonly DeadLetter[], misplaced: readonly Misplaced[]): Promise<void> {
+    const homeless = misplaced.length > 0 ? await deps.rehome(misplaced) : []
+    const letters = [
+      ...dead,
+      ...homeless.map(stray => misplacedLetter(stray, 'is too large for the topic with its new key and header')),
+    ]
+    if (letters.length > 0) await deps.writeDeadLetters(letters)
+    for (const { partition, record } of [...dead, ...misplaced])
+      aside.set(partition, (aside.get(partition) ?? new Set()).add(record.offset))
+    metrics.rehomed.inc(misplaced.length - homeless.length)
+    for (const { refusal } of letters) metrics.dead_letters.inc({ reason: refusal.reason })
+  }
+
+  async function settle(chunks: readonly Chunk[]): Promise<Outcome> {
+    const under = count.current()
+    const classified = await deps.classify(chunks, under)
     await failPoint('classified')
     const { good } = classified
-    const dead = classified.dead.filter(({ partition, record }) => unwritten(partition, record.offset))
-    const misplaced = classified.misplaced.filter(({ partition, record }) => unwritten(partition, record.offset))
-    if (dead.length > 0) await deps.writeDeadLetters(dead)
-    if (misplaced.length > 0) await deps.rehome(misplaced)
+    const misplaced = classified.misplaced.filter(notYet)
+    try {
+      // Sent home under a count that is no longer in force, a record would be sent back from there.
+      if (misplaced.length > 0 && !(await count.holds(under))) return { done: false, pause_ms: COUNT_PAUSE_MS }
+      await writeAside(classified.dead.filter(notYet), misplaced)
+    } catch (error) {
+      if (!isTransient(error)) throw error
+      return later(error, 'what is to be set aside was not acknowledged; the records are read again')
+    }
     await failPoint('written')
-    for (const { partition, records } of chunks) written.set(partition, records.at(-1)?.offset ?? -1n)
-    metrics.rehomed.inc(misplaced.length)
-    for (const { refusal } of dead) metrics.dead_letters.inc({ reason: refusal.reason })
     if (good.length > 0) {
       const started_ms = now()
       const written_to = new Set(good.map(row => row.partition))
       try {
         if (await deps.paused()) return { done: false, pause_ms: REBUILD_PAUSE_MS }
-        await deps.ownership.ensure(written_to)
+        await ownership.ensure(written_to)
         // After the claim: what an earlier owner still wrote of the same dossiers has an earlier time (rates_as_known).
-        const ingested_at_ms = now()
+        const ingested_at_ms = deps.progress.begin(written_to)
         await deps.insert(good, {
           topic: (chunks[0] as Chunk).topic,
-          writerOf: deps.ownership.writerOf,
+          writerOf: ownership.writerOf,
           batch: batchName(ingested_at_ms),
+          count_epoch: under.epoch,
           ingested_at_ms,
         })
       } catch (error) {
-        if (!isPassing(error)) throw error
         // It may have been written, or may yet be: nothing of these partitions is written before that is certain.
-        deps.ownership.doubt(written_to)
+        ownership.doubt(written_to)
+        if (isCountChanged(error)) {
+          // Where this fails it is looked at again soon (app.ts), and the batch is refused until then.
+          await count.refresh().catch(cause => log.warn({ err: cause }, 'the partition count could not be read'))
+          return { done: false, pause_ms: COUNT_PAUSE_MS }
+        }
+        if (!isTransient(error)) throw error
         return later(error, 'ClickHouse does not take the batch; its partitions wait and it is read again')
+      } finally {
+        deps.progress.end(written_to)
       }
       await failPoint('inserted')
       metrics.insert_seconds.observe((now() - started_ms) / 1000)
@@ -99,8 +126,22 @@ export function createSettle(deps: SettleDeps) {
     }
     return { done: true }
   }
+
+  return {
+    settle,
+    /** Everything before the offset is committed, and not read again. */
+    committed(partition: number, next_offset: bigint): void {
+      const left = [...(aside.get(partition) ?? [])].filter(offset => offset >= next_offset)
+      if (left.length > 0) aside.set(partition, new Set(left))
+      else aside.delete(partition)
+    },
+    /** The partition begins another life: its offsets begin again, and what was written of them says nothing. */
+    forget(partition: number): void {
+      aside.delete(partition)
+    },
+  }
 }
-export type Settle = ReturnType<typeof createSettle>
+export type Settling = ReturnType<typeof createSettle>
 
 /** Unique, and in the order of time for whoever reads it. */
 const batchName = (now_ms: number) => `${new Date(now_ms).toISOString()}-${randomBytes(4).toString('hex')}`

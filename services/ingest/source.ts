@@ -5,7 +5,8 @@
  * offsets are committed only after it said so. It is called for all fetched partitions at once. While a call runs the member
  * keeps its place in the group; a rebalance waits for running calls, so that nobody else starts before they are done.
  */
-import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
+import type { Consumer, EachBatchPayload, IHeaders, Kafka, KafkaMessage } from 'kafkajs'
+import { byBroker } from '../common/fetch.ts'
 import type { Log } from '../common/log.ts'
 import { failPoint } from './fail-point.ts'
 
@@ -14,9 +15,13 @@ export interface SourceRecord {
   offset: bigint
   key: Buffer | null
   value: Buffer | null
-  /** Kafka's time of the record (LogAppendTime), milliseconds since 1970 UTC. */
+  /** Kafka's time of the record, milliseconds since 1970 UTC; where a producer set it, the moment of reading instead. */
   timestamp_ms: number
-  headers: Record<string, Buffer | string | (Buffer | string)[] | undefined>
+  /** Whether the broker set that time (LogAppendTime). */
+  broker_time: boolean
+  headers: IHeaders
+  /** The value is a whole batch that cannot be read, and why; see common/kafka-records.ts. */
+  unreadable?: string
 }
 
 /** Records of one partition, in order. */
@@ -28,8 +33,15 @@ export interface Chunk {
   lag: number
 }
 
-/** What became of a chunk: done and to be committed, or to be read again after a pause. */
-export type Outcome = { done: true } | { done: false; pause_ms: number }
+/** What became of a chunk. */
+export interface ChunkOutcome {
+  /** So many of its leading records are settled: they are committed, the others read again. */
+  settled: number
+  /** Before they are read again. */
+  pause_ms?: number
+  /** Read on from there instead, without a commit: the partition is not the one it was. */
+  seek?: bigint
+}
 
 export interface SourceOptions {
   topic: string
@@ -39,23 +51,51 @@ export interface SourceOptions {
   chunk_rows_max: number
   fetch_wait_ms_max: number
   fetch_bytes_max: number
-  /** Longer than any request to ClickHouse (config.ts); a killed member keeps its partitions this long. */
+  /** A killed member keeps its partitions this long. */
   session_ms: number
+  /** A rebalance waits so long for running calls; longer than any request to ClickHouse (config.ts). */
+  rebalance_ms: number
   heartbeat_ms: number
-  handle: (chunk: Chunk) => Promise<Outcome>
+  handle: (chunk: Chunk) => Promise<ChunkOutcome>
+  /** Everything before the offset is committed. */
+  onCommitted?: (partition: number, next_offset: bigint, last_time_ms: number) => void
+  /** Metadata to commit with an offset. */
+  metadataOf?: (partition: number, next_offset: bigint) => string | undefined
   /** The member read nothing because there was nothing. */
   onIdle: () => void
   onPaused: (partitions: number) => void
   onAssigned: (partitions: number[]) => void
-  /** Something unknown: nothing was committed, the process must end. */
+  /** Something unknown: nothing was committed, nothing more is read. */
   crash: (error: unknown) => void
   log: Log
 }
 
 export interface Source {
   start(): Promise<void>
+  /** Commits an offset of an assigned partition. */
+  commit(partition: number, offset: bigint, metadata?: string): Promise<void>
+  /** Whether a chunk of the partition is in hand. */
+  busy(partition: number): boolean
+  /** The next fetch of the partition begins there. */
+  seek(partition: number, offset: bigint): void
   /** Lets running calls finish, commits, leaves the group. */
   stop(): Promise<void>
+}
+
+const METADATA_AGE_MS_MAX = 10_000
+
+/** A time that a producer set is no time to judge by: its clock, or its unit, may be any. */
+function recordOf(message: KafkaMessage, read_ms: number): SourceRecord {
+  const broker_time = byBroker(message as object)
+  return {
+    offset: BigInt(message.offset),
+    key: message.key,
+    value: message.value,
+    timestamp_ms: broker_time ? Number(message.timestamp) : read_ms,
+    broker_time,
+    headers: message.headers ?? {},
+    unreadable: (message as { unreadable?: string }).unreadable,
+  }
 }
 
 export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source {
@@ -63,7 +103,7 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
   const consumer: Consumer = kafka.consumer({
     groupId: options.group,
     sessionTimeout: options.session_ms,
-    rebalanceTimeout: options.session_ms,
+    rebalanceTimeout: options.rebalance_ms,
     heartbeatInterval: options.heartbeat_ms,
     allowAutoTopicCreation: false,
     // The broker gathers, so that no timer of ours has to: it answers when there is plenty, or when the wait is over.
@@ -71,10 +111,13 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
     maxWaitTimeInMs: options.fetch_wait_ms_max,
     maxBytes: options.fetch_bytes_max,
     maxBytesPerPartition: Math.max(1_048_576, Math.floor((2 * options.fetch_bytes_max) / options.partitions)),
+    // So soon new partitions and leaders are seen.
+    metadataMaxAge: METADATA_AGE_MS_MAX,
     retry: { retries: 20, initialRetryTime: 300, maxRetryTime: 10_000, restartOnFailure: async () => true },
   })
   const paused = new Set<number>()
   const wakeUps = new Set<NodeJS.Timeout>()
+  const inHand = new Set<number>()
   let stopping = false
 
   function pause(partition: number, ms: number) {
@@ -90,40 +133,47 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
     wakeUps.add(wakeUp)
   }
 
+  const commit = (partition: number, offset: bigint, metadata?: string) =>
+    consumer.commitOffsets([{ topic, partition, offset: String(offset), metadata: metadata ?? null }])
+
   /** One fetched batch of one partition: hand it over in chunks, commit each, stop at the first that has to wait. */
   async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
     // A heartbeat that fails says "rebalance": what runs is finished first, then kafkajs sees it again and rejoins.
     const beat = setInterval(() => void heartbeat().catch(() => undefined), options.heartbeat_ms)
+    inHand.add(batch.partition)
     try {
       for (let at = 0; at < batch.messages.length && isRunning() && !isStale(); at += options.chunk_rows_max) {
         const messages = batch.messages.slice(at, at + options.chunk_rows_max)
         const last = messages[messages.length - 1]
         if (last === undefined) return
+        const read_ms = Date.now()
         const chunk: Chunk = {
           topic,
           partition: batch.partition,
           lag: Math.max(0, Number(BigInt(batch.highWatermark) - BigInt(last.offset)) - 1),
-          records: messages.map(({ offset, key, value, timestamp, headers }) => ({
-            offset: BigInt(offset),
-            key,
-            value,
-            timestamp_ms: Number(timestamp),
-            headers: headers ?? {},
-          })),
+          records: messages.map(message => recordOf(message, read_ms)),
         }
         const outcome = await options.handle(chunk)
-        if (!outcome.done) {
-          pause(batch.partition, outcome.pause_ms)
+        const { settled, pause_ms, seek } = outcome
+        if (seek !== undefined) {
+          consumer.seek({ topic, partition: batch.partition, offset: String(seek) })
           return
         }
-        resolveOffset(last.offset)
-        const next =
-          at + messages.length < batch.messages.length ? BigInt(last.offset) + 1n : BigInt(batch.lastOffset()) + 1n
-        await consumer.commitOffsets([{ topic, partition: batch.partition, offset: String(next) }])
+        const lastSettled = chunk.records[settled - 1]
+        if (lastSettled !== undefined) {
+          resolveOffset(String(lastSettled.offset))
+          const whole = at + settled >= batch.messages.length
+          const next = whole ? BigInt(batch.lastOffset()) + 1n : lastSettled.offset + 1n
+          await commit(batch.partition, next, options.metadataOf?.(batch.partition, next))
+          options.onCommitted?.(batch.partition, next, lastSettled.timestamp_ms)
+        }
+        if (pause_ms !== undefined) pause(batch.partition, pause_ms)
+        if (settled < chunk.records.length) return
         await failPoint('committed')
       }
     } finally {
       clearInterval(beat)
+      inHand.delete(batch.partition)
     }
   }
 
@@ -143,17 +193,20 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
       // Nothing but control records and aborted transactions: kafkajs moves on without a call, and the commit must follow it.
       consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload: { partition, batchSize, lastOffset } }) => {
         if (batchSize > 0) return
-        const offset = String(BigInt(lastOffset) + 1n)
-        consumer
-          .commitOffsets([{ topic, partition, offset }])
-          .catch(error => log.warn({ err: error, partition, offset }, 'the end of a transaction is committed later'))
+        const next = BigInt(lastOffset) + 1n
+        commit(partition, next).then(
+          () => options.onCommitted?.(partition, next, 0),
+          error =>
+            log.warn({ err: error, partition, offset: String(next) }, 'the end of a transaction is committed later'),
+        )
       })
       await consumer.connect()
       await consumer.subscribe({ topic, fromBeginning: true })
       await consumer.run({
         autoCommit: false,
         eachBatchAutoResolve: false,
-        partitionsConsumedConcurrently: options.partitions,
+        // More than there are now: their number may grow.
+        partitionsConsumedConcurrently: Math.max(64, options.partitions),
         eachBatch: async payload => {
           try {
             await eachBatch(payload)
@@ -166,6 +219,9 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
         },
       })
     },
+    commit,
+    busy: partition => inHand.has(partition),
+    seek: (partition, offset) => consumer.seek({ topic, partition, offset: String(offset) }),
     async stop() {
       stopping = true
       for (const wakeUp of wakeUps) clearTimeout(wakeUp)
@@ -175,4 +231,4 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
 }
 
 /** kafkajs knows what to do about its own errors: rejoin, reconnect, retry. */
-const isKafkaError = (error: unknown): boolean => error instanceof Error && error.name.startsWith('KafkaJS')
+export const isKafkaError = (error: unknown): boolean => error instanceof Error && error.name.startsWith('KafkaJS')

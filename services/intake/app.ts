@@ -11,6 +11,7 @@ import { frame } from '../../schemas/wire.ts'
 import { createHttp, type HealthCheck, problem } from '../common/http.ts'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
+import { sendAll } from '../common/send.ts'
 import { rowsOfBody } from './body.ts'
 import { createKeyCheck } from './keys.ts'
 
@@ -106,11 +107,11 @@ export function createIntake(deps: IntakeDeps): FastifyInstance {
 
       if (accepted.length > 0) {
         try {
-          await producer.send({
-            topic: 'dossier-events',
-            acks: -1,
-            messages: accepted.map(event => ({ key: event.dossier_id, value: frame(schema.id, schema.type, event) })),
-          })
+          const messages = accepted.map(event => ({
+            key: event.dossier_id,
+            value: frame(schema.id, schema.type, event),
+          }))
+          await sendAll(producer, 'dossier-events', messages)
         } catch (error) {
           request.log.error({ err: error }, 'Kafka did not take the events')
           return reply

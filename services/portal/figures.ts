@@ -8,6 +8,7 @@
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client'
 import { overColumns } from '../../pipelines/indicators/measures.ts'
 import { rowsOf } from '../common/clickhouse.ts'
+import { TOPIC } from '../common/progress.ts'
 import type { Calendar } from './period.ts'
 import { createShare, type Share } from './share.ts'
 import { createUnits, type Tier, type Unit, type Units } from './units.ts'
@@ -90,7 +91,7 @@ export interface PartsQuestion {
   to: string
 }
 
-/** The state of the log: how many events, and when the last one was ingested. */
+/** The state of the log: how many events, and up to when the figures hold everything that was ingested. */
 export interface Moment {
   events: number
   as_of_ms: number | undefined
@@ -185,6 +186,7 @@ const NEEDED = [
   'unit_on_day',
   'administrative_units',
   'dossier_events',
+  'ingest_watermark',
   'dead_letters',
   'open_alerts',
 ]
@@ -373,11 +375,17 @@ async function loadUnits(ask: Ask): Promise<Units> {
   )
 }
 
+/** Where no ingest has reported how far it has come, the newest event stands for it. */
 async function moment(ask: Ask): Promise<Moment> {
   const [row] = await ask<{ events: number; as_of_ms: number }>(
-    'SELECT count() AS events, toUnixTimestamp64Milli(max(ingested_at)) AS as_of_ms FROM dossier_events',
+    `SELECT (SELECT max(complete_to) FROM ingest_watermark WHERE topic = {topic:String}) AS complete_to, count() AS events,
+       toUnixTimestamp64Milli(if(complete_to = toDateTime64(0, 3, 'UTC'), max(ingested_at), complete_to)) AS as_of_ms
+     FROM dossier_events`,
+    { topic: TOPIC },
   )
-  return row === undefined || row.events === 0 ? { events: 0, as_of_ms: undefined } : row
+  return row === undefined || row.events === 0
+    ? { events: 0, as_of_ms: undefined }
+    : { events: row.events, as_of_ms: row.as_of_ms }
 }
 
 /** An event need not name the unit of its dossier, so the few dossiers on the list are folded for it. */

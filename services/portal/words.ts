@@ -152,6 +152,8 @@ const vi = {
     unknown_schema: 'Lược đồ không rõ',
     truncated_body: 'Nội dung không đọc được',
     out_of_scope: 'Ngoài phạm vi được cấp',
+    undecodable: 'Không xử lý được, đã để riêng',
+    misplaced: 'Nằm sai phân vùng',
   } satisfies Record<Reason, string>,
 
   connect: {
@@ -367,6 +369,8 @@ const en: Words = {
     unknown_schema: 'Unknown schema',
     truncated_body: 'Body cannot be read',
     out_of_scope: 'Outside the sender’s scope',
+    undecodable: 'Could not be processed; set aside',
+    misplaced: 'In the wrong partition',
   },
 
   connect: {
