@@ -12,20 +12,23 @@ import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { z } from 'zod'
 import { type AuditDeps, type AuditReport, audit, lastClean } from '../pipelines/audit/audit.ts'
+import { gapsOf } from '../pipelines/audit/gaps.ts'
+import { parseLeaveOut } from '../pipelines/audit/leave-out.ts'
 import { AUDIT_SETTINGS } from '../pipelines/audit/ledger.ts'
 import { reingest, repair, waitForIngest } from '../pipelines/audit/repair.ts'
 import { linesOf } from '../pipelines/audit/report.ts'
 import { createAuditSchedule } from '../pipelines/audit/schedule.ts'
 import { planSlices } from '../pipelines/audit/slices.ts'
 import { comparisonOf } from '../pipelines/audit/sums.ts'
+import type { MissingRecord } from '../pipelines/audit/topic.ts'
 import { directoryRegistry } from '../schemas/registry.ts'
 import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
 import { commonShape, readConfig } from '../services/common/config.ts'
 import { createKafka, createProducer } from '../services/common/kafka.ts'
 import { createMetrics } from '../services/common/metrics.ts'
 import { javaPartitioner, partitionOf } from '../services/common/partition.ts'
-import { TOPIC, untilNow } from '../services/ingest/progress.ts'
-import { eventJson, eventOf, messageOf } from './events.ts'
+import { progressOf, TOPIC, type Until, untilNow } from '../services/common/progress.ts'
+import { eventJson, eventOf, eventually, messageOf } from './events.ts'
 import { startOwnStack } from './own-stack.ts'
 
 const log = pino({ level: 'silent' })
@@ -95,10 +98,14 @@ async function fill() {
   await waitForIngest(deps, await untilNow(deps))
 }
 
+const sumOf = (until: Until) => [...until.values()].reduce((sum, offset) => sum + offset, 0n)
 const lookAt = (options: Parameters<typeof audit>[1] = {}) => audit(deps, { again_ms: [50], ...options })
 const command = (query: string) => clickhouse.command({ query, clickhouse_settings: { mutations_sync: '2' } })
 const postingsOf = (...numbers: number[]) =>
   `dossier_id IN (${numbers.map(number => `'${dossier(number)}'`).join(', ')})`
+
+/** An audit that leaves these offsets out. */
+const leavingOut = (text: string) => lookAt({ leave_out: parseLeaveOut(text) })
 
 async function expectClean() {
   const report = await lookAt()
@@ -241,20 +248,43 @@ test('a raw event deleted: named by its Kafka coordinates, no repair before it i
   await expectClean()
 })
 
-test('a dead letter that got lost is made again, under its first coordinates', async () => {
+test('a dead letter that got lost is written again, under the coordinates of its record', async () => {
   const [letter] = await rowsOf<{ partition: number; offset: number }>(
     clickhouse,
     'SELECT partition, offset FROM dead_letters',
   )
   await command('TRUNCATE TABLE dead_letters')
-  const report = await lookAt()
+  const high = await untilNow(deps)
+  const missing: MissingRecord[] = []
+  const report = await lookAt({ onMissing: async records => void missing.push(...records) })
   expect(report.records?.named).toMatchObject([
-    { partition: letter?.partition, offset: BigInt(letter?.offset ?? -1), event_id: undefined },
+    {
+      partition: letter?.partition,
+      offset: BigInt(letter?.offset ?? -1),
+      refusal: { reason: 'unknown_magic' },
+    },
   ])
-  await reingest(kafka, report.records?.named ?? [])
-  await waitForIngest(deps, await untilNow(deps))
+  expect(missing.map(({ record }) => record.value?.toString())).toEqual(['no Avro'])
+  expect(await reingest(kafka, missing)).toEqual(new Map())
+  // The letter is written by the audit itself: nothing was produced to the input.
+  expect(await untilNow(deps)).toEqual(high)
   const { records } = await expectClean()
   expect(records?.missing).toBe(0)
+})
+
+test('gaps come in portions, and each offset is looked at once', async () => {
+  for (const [partition, { topic_epoch, next_offset }] of await progressOf(clickhouse)) {
+    const whole = await gapsOf(clickhouse, { partition, topic_epoch }, 0n, next_offset)
+    expect(whole.to).toBe(next_offset)
+    const portions = { gaps: [] as unknown[], dead_letters: 0 }
+    for (let from = 0n; from < next_offset; ) {
+      const { gaps, dead_letters, to } = await gapsOf(clickhouse, { partition, topic_epoch }, from, next_offset, 1)
+      portions.gaps.push(...gaps)
+      portions.dead_letters += dead_letters
+      from = to
+    }
+    expect(portions).toEqual({ gaps: whole.gaps, dead_letters: whole.dead_letters })
+  }
 })
 
 test('marks of transactions lie at offsets without a record: nothing is missing there', async () => {
@@ -265,15 +295,135 @@ test('marks of transactions lie at offsets without a record: nothing is missing 
     createPartitioner: javaPartitioner,
   })
   await transactional.connect()
+  const before = sumOf(await untilNow(deps))
   const transaction = await transactional.transaction()
   await transaction.send({ topic: TOPIC, messages: [messageOf(eventOf(eventJson({ dossier_id: dossier(1) })))] })
   await transaction.commit()
   await transactional.disconnect()
+  // The broker writes the mark after its answer; until then the record is not there for readers of what is committed.
+  await eventually(
+    () => untilNow(deps),
+    until => sumOf(until) === before + 2n,
+  )
   await waitForIngest(deps, await untilNow(deps))
   const { records } = await expectClean()
   const [log] = await rowsOf<{ n: number }>(clickhouse, 'SELECT uniqExact(partition, offset) AS n FROM dossier_events')
   // The mark, besides what is in the log, dead, or elsewhere.
   expect(records?.offsets).toBe((log?.n ?? 0) + (records?.dead_letters ?? 0) + (records?.elsewhere ?? 0) + 1)
+})
+
+test('offsets that the audit is told to leave out are not read, and every report names them', async () => {
+  const [event] = await rowsOf<{ event_id: string; partition: number; offset: number }>(
+    clickhouse,
+    `SELECT toString(event_id) AS event_id, partition, offset FROM dossier_events WHERE ${postingsOf(9)} AND event_type = 'SETTLED'`,
+  )
+  await command(`ALTER TABLE dossier_events DELETE WHERE event_id = '${event?.event_id}'`)
+  const { partition = 0, offset = 0 } = event ?? {}
+  const out = `${partition}:${offset}`
+  // Nothing that it looked at is missing, so it may repair: the ledger agrees with the incomplete log then.
+  expect((await repair(deps, await leavingOut(out))).left).toEqual([])
+  expect((await lookAt()).records).toMatchObject({ missing: 1, left_out: 0 })
+  const report = await leavingOut(out)
+  expect(report).toMatchObject({
+    clean: true,
+    left_out: [{ partition, first: String(offset), last: String(offset) }],
+    records: { missing: 0, left_out: 1 },
+  })
+  const [line] = await rowsOf(
+    clickhouse,
+    'SELECT clean, unverified_records FROM audits ORDER BY started_at DESC LIMIT 1',
+  )
+  expect(line).toEqual({ clean: false, unverified_records: 1 })
+  const told = await cli('--leave-out', `${out},${partition}:900000-900001`)
+  expect([told.code, told.err]).toEqual([0, ''])
+  expect(told.out).toContain(`note ${out}, ${partition}:900000-900001 left out, as told; 1 of these offsets stand`)
+  expect(told.out).toContain('The rates are what the events say, but for 1 offset left out.')
+  expect(JSON.parse((await cli('--leave-out', out, '--json')).out)).toMatchObject({
+    left_out: [{ partition, first: String(offset), last: String(offset) }],
+    records: { left_out: 1 },
+  })
+  const refused = await cli('--leave-out', '3')
+  expect([refused.code, refused.out]).toEqual([1, ''])
+  expect(refused.err).toContain("'3' names no offsets. Allowed: partition:offset or partition:first-last")
+
+  const missing: MissingRecord[] = []
+  await lookAt({ onMissing: async records => void missing.push(...records) })
+  await waitForIngest(deps, await reingest(kafka, missing))
+  await expectClean()
+})
+
+test('records that ingest set aside are named', async () => {
+  const letter = { reason: 'undecodable', message: '', field: '', key: '', dlq_partition: 99 }
+  const lying = { ...letter, topic: TOPIC, partition: 5, offset: 123_456, failed_at: '2026-01-02 00:00:00.000' }
+  await clickhouse.insert({
+    table: 'dead_letters',
+    format: 'JSONEachRow',
+    values: [
+      { ...lying, dlq_offset: 1 },
+      { ...lying, dlq_offset: 2 },
+      {
+        ...lying,
+        dlq_offset: 3,
+        reason: 'misplaced',
+        offset: 123_457,
+        topic_epoch: 1,
+        failed_at: '2026-01-01 00:00:00.000',
+      },
+    ],
+  })
+  try {
+    const report = await expectClean()
+    expect(report.parked).toEqual({
+      total: 2,
+      by_reason: { misplaced: 1, undecodable: 1 },
+      named: [
+        { reason: 'misplaced', topic_epoch: 1, partition: 5, offset: '123457' },
+        { reason: 'undecodable', topic_epoch: 0, partition: 5, offset: '123456' },
+      ],
+    })
+    const text = linesOf(report, 1).join('\n')
+    expect(text).toContain('2 records were set aside by ingest and count nowhere')
+    expect(text).toContain('partition 5 offset 123457 (topic epoch 1): misplaced')
+  } finally {
+    await command('ALTER TABLE dead_letters DELETE WHERE dlq_partition = 99')
+  }
+})
+
+test('rows of an earlier life of a partition say nothing about its offsets', async () => {
+  const [event] = await rowsOf<{ partition: number; offset: number }>(
+    clickhouse,
+    `SELECT partition, offset FROM dossier_events WHERE ${postingsOf(6)} AND event_type = 'RECEIVED'`,
+  )
+  const at = `partition = ${event?.partition} AND offset = ${event?.offset} AND topic = '${TOPIC}'`
+  await command(`ALTER TABLE dossier_events UPDATE topic_epoch = 7 WHERE ${at}`)
+  try {
+    // Its event is in the log all the same, under coordinates of another life.
+    const { records } = await expectClean()
+    expect(records?.missing).toBe(0)
+    await command(`ALTER TABLE dossier_events DELETE WHERE ${at} AND topic_epoch = 7`)
+    expect((await lookAt()).records?.named).toMatchObject([{ topic_epoch: 0, offset: BigInt(event?.offset ?? -1) }])
+  } finally {
+    const missing: MissingRecord[] = []
+    await lookAt({ onMissing: async records => void missing.push(...records) })
+    await waitForIngest(deps, await reingest(kafka, missing))
+    await repair(deps, await lookAt())
+  }
+  await expectClean()
+})
+
+test('a topic that ingest has settled further than it goes is unverified', async () => {
+  const [partition] = (await progressOf(clickhouse)).keys()
+  const report = { topic: TOPIC, topic_epoch: 3, partition, next_offset: 1_000_000 }
+  await clickhouse.insert({ table: 'ingest_progress', format: 'JSONEachRow', values: [report] })
+  try {
+    await expect(lookAt()).rejects.toMatchObject({ code: 'TOPIC_UNREADABLE' })
+    const told = await cli()
+    expect([told.code, told.out]).toEqual([1, ''])
+    expect(told.err).toMatch(/^unverified: .* ends at offset \d+, and ingest has settled it up to 1000000/)
+  } finally {
+    await command('ALTER TABLE ingest_progress DELETE WHERE topic_epoch = 3')
+  }
+  await expectClean()
 })
 
 test('the command exits 1 and names, repairs with --repair, and tells the same as JSON', async () => {

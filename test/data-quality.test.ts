@@ -1,12 +1,13 @@
 /**
  * Data quality for any deliveries over some days: completeness, delay, repeats, corrections and silence are what the oracle
- * finds in them. Dead letters are counted once each, by reason.
+ * finds in them. Dead letters are counted once each, by reason. Implausible dossiers are listed.
  */
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
 import { bring, readAndCheck } from '../pipelines/catalogue/load.ts'
-import { NULLABLE_FIELDS } from '../schemas/dossier-event/event.ts'
+import { type DossierEventJson, LONG_MAX, NULLABLE_FIELDS } from '../schemas/dossier-event/event.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
+import { eventJson, eventOf } from './events.ts'
 import { furnished } from './furnished.ts'
 import { scenario } from './oracle/generators.ts'
 import { type Delivered, dataQuality, silentSources } from './oracle/quality.ts'
@@ -132,4 +133,59 @@ test('dead letters: each once, per day at +07:00, by reason and field', async ()
     { ...day, reason: 'truncated_body', field: '', dead_letters: 1, replayed: 0 },
     { ...day, reason: 'unknown_unit', field: 'processing_unit', dead_letters: 2, replayed: 1 },
   ])
+})
+
+test('implausible dossiers are quarantined: each beside one just inside the limit', async () => {
+  await database.empty()
+  const received = Date.parse('2026-03-01T08:00:00Z')
+  /** Kafka's time of all their records. */
+  const recorded = Date.parse('2026-03-11T08:00:00Z')
+  const settled = Date.parse('2026-03-05T08:00:00Z')
+  const hours_48 = 48 * 3_600_000
+  const dossier = (dossier_id: string, ...changes: Partial<DossierEventJson>[]) =>
+    changes.map((change, at) =>
+      eventOf(
+        eventJson({
+          dossier_id,
+          revision: at + 1,
+          received_at: new Date(received).toISOString(),
+          source: 'q',
+          ...change,
+        }),
+      ),
+    )
+  const settlement = { event_type: 'SETTLED', settled_at: new Date(settled).toISOString() } as const
+  const events = [
+    ...dossier('revision-just-inside', { revision: String(BigInt(recorded + hours_48) * 1_000n + 999n) }),
+    ...dossier('revision-in-future', { revision: String(BigInt(recorded + hours_48 + 1) * 1_000n) }),
+    ...dossier('void-ordinary', {}, { event_type: 'VOIDED' }),
+    ...dossier('void-one-below', {}, { event_type: 'VOIDED', revision: String(LONG_MAX - 1n) }),
+    ...dossier('void-for-good', {}, { event_type: 'VOIDED', revision: String(LONG_MAX) }),
+    // The highest revision alone voids nothing.
+    ...dossier('highest-revision', {}, { event_type: 'CORRECTED', revision: String(LONG_MAX) }),
+    ...dossier('pause-whole-life', { supplement_pause_ms: String(recorded - received) }),
+    ...dossier('pause-longer', { supplement_pause_ms: String(recorded - received + 1) }),
+    ...dossier('pause-whole-settled', { ...settlement, supplement_pause_ms: String(settled - received) }),
+    ...dossier('pause-longer-settled', { ...settlement, supplement_pause_ms: String(settled - received + 1) }),
+    // Received after it was recorded, as a clock may have it: it has not lived yet.
+    ...dossier('pause-none', { received_at: new Date(recorded + 3_600_000).toISOString() }),
+    ...dossier('pause-before-life', {
+      received_at: new Date(recorded + 3_600_000).toISOString(),
+      supplement_pause_ms: 1,
+    }),
+  ]
+  await database.ingest(events, { ingested_at_ms: recorded })
+  const rows = await rowsOf<{ dossier_id: string; reasons: string[] }>(
+    database.clickhouse,
+    'SELECT dossier_id, reasons FROM quarantined_dossiers ORDER BY dossier_id',
+  )
+  expect(Object.fromEntries(rows.map(({ dossier_id, reasons }) => [dossier_id, reasons]))).toEqual({
+    'highest-revision': ['revision_in_future'],
+    'pause-before-life': ['pause_longer_than_life'],
+    'pause-longer': ['pause_longer_than_life'],
+    'pause-longer-settled': ['pause_longer_than_life'],
+    'revision-in-future': ['revision_in_future'],
+    'void-for-good': ['revision_in_future', 'voided_for_good'],
+    'void-one-below': ['revision_in_future'],
+  })
 })

@@ -10,9 +10,8 @@ import { dossierEventJson } from '../schemas/dossier-event/event.ts'
 import { directoryRegistry } from '../schemas/registry.ts'
 import { frame } from '../schemas/wire.ts'
 import { type ClickHouseConfig, createClickHouse, type Role, rowsOf } from '../services/common/clickhouse.ts'
-import { withAdmin } from '../services/common/kafka.ts'
 import { javaPartitioner } from '../services/common/partition.ts'
-import { caughtUp, offsetsOf, untilNow } from '../services/ingest/progress.ts'
+import { caughtUp, progressOf, untilNow } from '../services/common/progress.ts'
 
 const schema = await directoryRegistry().newest('dossier-event')
 
@@ -95,11 +94,18 @@ export async function monthlyRates(clickhouse: ClickHouseClient): Promise<Record
 }
 
 /**
- * Waits until ingest has committed everything that is in the topic now. Seeing an event in the log is not enough: it stands
+ * Waits until ingest has settled everything that is in the topic now. Seeing an event in the log is not enough: it stands
  * there a moment before it counts.
  */
 export async function allIngested(limit_ms = 60_000): Promise<void> {
-  const deps = { kafka: kafkaOfTests() }
-  if (await caughtUp(deps, await untilNow(deps), limit_ms)) return
-  throw new Error(`not within ${limit_ms} ms; ingest stands at ${inspect(await withAdmin(deps.kafka, offsetsOf))}`)
+  const clickhouse = clickhouseOfTests()
+  try {
+    const until = await untilNow({ kafka: kafkaOfTests() })
+    if (await caughtUp({ clickhouse }, until, limit_ms)) return
+    throw new Error(
+      `not within ${limit_ms} ms: ingest stands at ${inspect(await progressOf(clickhouse))}, the topic at ${inspect(until)}`,
+    )
+  } finally {
+    await clickhouse.close()
+  }
 }

@@ -11,7 +11,7 @@ import { randomInt } from 'node:crypto'
 import type { ClickHouseClient } from '@clickhouse/client'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { readMigrations } from '../pipelines/migrate.ts'
+import { newestStatement } from '../pipelines/migrate.ts'
 import { type Rows, rowsOf } from '../services/common/clickhouse.ts'
 import { type Scenario, scenario } from './oracle/generators.ts'
 import { countedFacts, type Facts, ratesBetween, ratesOf } from './oracle/oracle.ts'
@@ -188,13 +188,6 @@ test(
   (SECONDS + SHRINK_SECONDS + 60) * 1_000,
 )
 
-/** The ledger's view as its migration has it. */
-function balanceStatement(): string {
-  const balance = readMigrations().find(({ name }) => name === 'balance')
-  if (balance === undefined) throw new Error('no migration is named balance any more')
-  return balance.statement
-}
-
 /** Ways to break the ledger: what is cut out of its statement, or put in its place. */
 const CONTROLS: [string, RegExp, string][] = [
   ['without the reversal', /UNION ALL\s+-- What the ledger has standing[\s\S]+?FROM ledger\s+WHERE [^\n]+/, ''],
@@ -206,10 +199,9 @@ const CONTROLS: [string, RegExp, string][] = [
 test.each(CONTROLS)(
   'control: %s the property fails',
   async (name, part, replacement) => {
-    const statement = balanceStatement()
+    const statement = newestStatement('balance')
     const broken = statement.replace(part, replacement)
     expect(broken).not.toBe(statement)
-    await clickhouse.command({ query: 'DROP VIEW balance' })
     await clickhouse.command({ query: broken })
     try {
       const { failing } = await runFor(CONTROL_SECONDS)
@@ -219,7 +211,6 @@ test.each(CONTROLS)(
       console.log(`${name}, at its smallest:\n${told(small)}`)
       expect(new Set(small.deliveries.map(({ event }) => event.dossier_id)).size).toBe(1)
     } finally {
-      await clickhouse.command({ query: 'DROP VIEW balance' })
       await clickhouse.command({ query: statement })
     }
   },

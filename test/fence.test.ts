@@ -7,7 +7,8 @@ import { pino } from 'pino'
 import { beforeEach, expect, test } from 'vitest'
 import { prepareDatabase } from '../pipelines/prepare.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { createInsert, insertComment } from '../services/ingest/insert.ts'
+import type { GoodRow } from '../services/ingest/classify.ts'
+import { createInsert, insertComment, isCountChanged, isTransient } from '../services/ingest/insert.ts'
 import { createOwnership } from '../services/ingest/ownership.ts'
 import { checkServer } from '../services/ingest/server-check.ts'
 import { clickhouseConfig, clickhouseOfTests, eventJson, eventOf } from './events.ts'
@@ -19,7 +20,7 @@ const clickhouse = clickhouseOfTests('ingest', DATABASE)
 const insert = createInsert(clickhouse, 'dossier_events')
 const log = pino({ level: 'silent' })
 
-beforeEach(() => empty('partition_owners'))
+beforeEach(() => empty('partition_owners', 'partition_counts'))
 
 /** A process of that name claims partitions; resolves to its ownership. */
 async function claim(process: string, partitions: number[]) {
@@ -29,11 +30,19 @@ async function claim(process: string, partitions: number[]) {
   return ownership
 }
 const event = eventOf(eventJson({ dossier_id: 'F-250804-1' }))
-const write = (writer: string, partition = 3) =>
-  insert([{ event, partition, offset: 1n }], {
+const rowOf = (partition: number, of = event): GoodRow => ({
+  event: of,
+  partition,
+  offset: 1n,
+  topic_epoch: 0,
+  timestamp_ms: Date.now(),
+})
+const write = (writer: string, partition = 3, count_epoch = 0n, of = event) =>
+  insert([rowOf(partition, of)], {
     topic: 'dossier-events',
     writerOf: () => writer,
     batch: `${writer}-${Math.random()}`,
+    count_epoch,
     ingested_at_ms: Date.now(),
   })
 const received = async () =>
@@ -53,9 +62,9 @@ test('the owner writes; after another claim it is refused, and the new owner mak
 test('a batch is refused whole when one of its partitions is another’s', async () => {
   await claim('one', [3, 4])
   await claim('two', [4])
-  const rows = [3, 4].map(partition => ({ event: eventOf(eventJson()), partition, offset: 1n }))
+  const rows = [3, 4].map(partition => rowOf(partition, eventOf(eventJson())))
   await expect(
-    insert(rows, { topic: 'dossier-events', writerOf: () => 'one-1', batch: 'b', ingested_at_ms: 1 }),
+    insert(rows, { topic: 'dossier-events', writerOf: () => 'one-1', batch: 'b', count_epoch: 0n, ingested_at_ms: 1 }),
   ).rejects.toThrow(/another writer/)
   expect(await received()).toBe(0)
 })
@@ -79,6 +88,32 @@ test('after an insert of unknown fate a process claims anew, and the late arriva
   await expect(write(late)).rejects.toThrow(/another writer/)
   expect(await received()).toBe(1)
   expect(() => ownership.writerOf(4)).toThrow(/never claimed/)
+})
+
+test('a batch under another partition count is refused and counts nothing; one under the count in force makes it right', async () => {
+  const owner = (await claim('one', [3])).writerOf(3)
+  const epochOf = (change: number, partitions: number) => BigInt(change * 65_536 + partitions)
+  const put = (topic: string, epoch: bigint) =>
+    admin.command({
+      query: "INSERT INTO partition_counts (topic, epoch, written_by) VALUES ({topic:String}, {epoch:UInt64}, 'one')",
+      query_params: { topic, epoch: String(epoch) },
+    })
+  await put('dossier-events', epochOf(1, 8))
+  await put('another-topic', epochOf(7, 3))
+  await write(owner, 3, epochOf(1, 8))
+  expect(await received()).toBe(1)
+
+  await put('dossier-events', epochOf(2, 9))
+  const other = eventOf(eventJson({ dossier_id: 'F-250804-2' }))
+  // One that is behind, one that is ahead of what stands in ClickHouse, and one that knows of no count.
+  for (const epoch of [epochOf(1, 8), epochOf(3, 9), 0n]) {
+    const error = await write(owner, 3, epoch, other).catch(reason => reason)
+    expect(String(error)).toContain('the partition count has changed')
+    expect([isCountChanged(error), isTransient(error)]).toEqual([true, true])
+  }
+  expect(await received()).toBe(1)
+  await write(owner, 3, epochOf(2, 9), other)
+  expect(await received()).toBe(2)
 })
 
 test('a claim ends the inserts that an earlier owner has under way, and no others', async () => {

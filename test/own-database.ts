@@ -31,23 +31,39 @@ export function ownDatabase(name: string, ingestedAt: (batch: number) => number 
       topic: name,
       writerOf: () => 'test',
       batch: `b${String(batch).padStart(4, '0')}`,
+      count_epoch: 0n,
       ingested_at_ms: ingestedAt(batch),
     }
   }
 
+  const rowOf = (event: DossierEvent, partition: number, offset: number): GoodRow => ({
+    event,
+    partition,
+    offset: BigInt(offset),
+    topic_epoch: 0,
+    timestamp_ms: 0,
+  })
+
   /** The events of the next batch as one partition has them. */
   const rowsOfEvents = (events: readonly DossierEvent[]): GoodRow[] =>
-    events.map((event, at) => ({ event, partition: 0, offset: BigInt(batches * 1_000 + at) }))
+    events.map((event, at) => rowOf(event, 0, batches * 1_000 + at))
+
+  /** As if Kafka had the rows at the time of their batch. */
+  const asOf = (rows: readonly GoodRow[], { ingested_at_ms: timestamp_ms }: BatchFacts): GoodRow[] =>
+    rows.map(row => ({ ...row, timestamp_ms }))
 
   /** One batch, unless it is empty. */
   async function insert(rows: readonly GoodRow[], change: Partial<BatchFacts> = {}): Promise<void> {
-    if (rows.length > 0) await intoLog(rows, { ...factsOfBatch(), ...change })
+    if (rows.length === 0) return
+    const facts = { ...factsOfBatch(), ...change }
+    await intoLog(asOf(rows, facts), facts)
   }
 
   /** The log gets the rows, then the view throws: they say that the batch had one row more than arrived. */
   async function insertWithoutLedger(rows: readonly GoodRow[]): Promise<void> {
     await clickhouse.command({ query: 'CREATE OR REPLACE TABLE aside AS dossier_events ENGINE = Memory' })
-    await aside(rows, factsOfBatch())
+    const facts = factsOfBatch()
+    await aside(asOf(rows, facts), facts)
     const columns = STORED_COLUMNS.map(column => (column === 'batch_rows' ? 'batch_rows + 1' : column))
     await expect(
       clickhouse.command({
@@ -77,7 +93,7 @@ export function ownDatabase(name: string, ingestedAt: (batch: number) => number 
         const fate = fates[at] ?? 'done'
         const rows = own
           .sort((a, b) => a.place - b.place)
-          .map(({ event, partition }, offset) => ({ event, partition, offset: BigInt(at * 1_000 + offset) }))
+          .map(({ event, partition }, offset) => rowOf(event, partition, at * 1_000 + offset))
         if (fate.startsWith('view_failed')) await insertWithoutLedger(rows)
         const half = Math.ceil(rows.length / 2)
         if (fate === 'view_failed_then_late') late.push(rows)

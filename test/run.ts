@@ -17,7 +17,7 @@ const config = fileURLToPath(new URL('vitest.config.ts', import.meta.url))
 const arguments_ = process.argv.slice(2)
 const long = arguments_.includes('--long')
 const asked = arguments_.filter(argument => argument !== '--long')
-const env = { ...(long && { EXACTNESS_SECONDS: '600' }), ...process.env }
+const env = { ...(long && { EXACTNESS_SECONDS: '600', POISON_RECORDS: '200000', PARKING_KILLS: '10' }), ...process.env }
 
 interface Run {
   code: number

@@ -2,7 +2,10 @@
 import { expect, test } from 'vitest'
 import { MigrationError, migrate, readMigrations } from '../pipelines/migrate.ts'
 import { prepareDatabase } from '../pipelines/prepare.ts'
+import { readLedger } from '../services/alerts/evaluate.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
+import { completeTo, progressOf, TOPIC } from '../services/common/progress.ts'
+import { createFigures } from '../services/portal/figures.ts'
 import { clickhouseConfig, clickhouseOfTests, eventJson, eventOf } from './events.ts'
 import { ownDatabase } from './own-database.ts'
 
@@ -116,4 +119,78 @@ test("the catalogue's sector goes before the one the event carries", async () =>
     { sector_code: 'LAND', sector_name: 'Đất đai', received: 1 },
     { sector_code: 'TAX', sector_name: 'Thuế', received: 1 },
   ])
+})
+
+test('how far ingest has come: the present life of each partition, and the least of those in force', async () => {
+  const topic = 'progress'
+  const at = (second: number) => Date.UTC(2026, 2, 1, 8, 0, second)
+  const column = (ms: number) => new Date(ms).toISOString().slice(0, 23).replace('T', ' ')
+  const report = (partition: number, next_offset: number, second: number, topic_epoch = 0) =>
+    clickhouse.insert({
+      table: 'ingest_progress',
+      format: 'JSONEachRow',
+      values: [
+        {
+          topic,
+          topic_epoch,
+          partition,
+          next_offset,
+          log_append_time: column(at(second)),
+          complete_to: column(at(second)),
+        },
+      ],
+    })
+  const count = (epoch: number, partitions: number, second: number) =>
+    clickhouse.insert({
+      table: 'partition_counts',
+      format: 'JSONEachRow',
+      values: [{ topic, epoch: epoch * 65_536 + partitions, written_by: 'x', written_at: column(at(second)) }],
+    })
+  expect([await completeTo(clickhouse, topic), (await progressOf(clickhouse, topic)).size]).toEqual([0, 0])
+  await report(0, 10, 20)
+  await report(1, 5, 10)
+  await report(1, 4, 9)
+  expect(await completeTo(clickhouse, topic)).toBe(at(10))
+  // Made again: its offsets begin again, and what was reported of its former life is no more.
+  await report(1, 2, 15, 1)
+  expect(await progressOf(clickhouse, topic)).toEqual(
+    new Map([
+      [0, { topic_epoch: 0, next_offset: 10n, log_append_time_ms: at(20), complete_to_ms: at(20) }],
+      [1, { topic_epoch: 1, next_offset: 2n, log_append_time_ms: at(15), complete_to_ms: at(15) }],
+    ]),
+  )
+  expect(await completeTo(clickhouse, topic)).toBe(at(15))
+  // A third partition holds it where it came into force, until its owner reports.
+  await count(1, 2, 0)
+  await count(2, 3, 12)
+  await count(2, 3, 13)
+  expect(await completeTo(clickhouse, topic)).toBe(at(12))
+  await report(2, 0, 30)
+  expect(await completeTo(clickhouse, topic)).toBe(at(15))
+  // Partitions that are no longer in force hold nothing back.
+  await count(3, 1, 40)
+  expect(await completeTo(clickhouse, topic)).toBe(at(20))
+})
+
+test('alerts and pages say up to when their figures hold everything; without a report of ingest, the newest of what there is', async () => {
+  const analyst = clickhouseOfTests('analyst', DATABASE)
+  const figures = createFigures(analyst, { fresh_ms: 0 })
+  const [newest] = await rowsOf<{ ingested_ms: number; posted_ms: number }>(
+    analyst,
+    `SELECT toUnixTimestamp64Milli((SELECT max(ingested_at) FROM dossier_events)) AS ingested_ms,
+       toUnixTimestamp64Milli((SELECT max(posted_at) FROM dossier_postings)) AS posted_ms`,
+  )
+  const { events } = await figures.moment()
+  expect(events).toBeGreaterThan(0)
+  expect(await figures.moment()).toEqual({ events, as_of_ms: newest?.ingested_ms })
+  const { postings, watermark_ms } = await readLedger(analyst)
+  expect(watermark_ms).toBe(newest?.posted_ms)
+
+  const complete_to = '2026-03-01 08:00:00.123'
+  const report = { topic: TOPIC, partition: 0, next_offset: 1, complete_to, log_append_time: complete_to }
+  await clickhouse.insert({ table: 'ingest_progress', format: 'JSONEachRow', values: [report] })
+  const complete_to_ms = Date.parse('2026-03-01T08:00:00.123Z')
+  expect(await figures.moment()).toEqual({ events, as_of_ms: complete_to_ms })
+  expect(await readLedger(analyst)).toEqual({ postings, watermark_ms: complete_to_ms })
+  await analyst.close()
 })

@@ -4,7 +4,9 @@ import { defineConfig } from 'vitest/config'
 const root = fileURLToPath(new URL('..', import.meta.url))
 
 /** These start and kill processes of their own, and mostly wait for them: beside the others, one after the other. */
-const OWN_PROCESSES = ['chaos', 'runtime-kafka', 'clickhouse-local'].map(name => `test/${name}.test.ts`)
+const OWN_PROCESSES = 'chaos runtime-kafka clickhouse-local poison registry-answers parking partition-count topic-again'
+  .split(' ')
+  .map(name => `test/${name}.test.ts`)
 
 /** These need a ClickHouse and a database of their own, and nothing else. */
 const FIGURES = 'as-known calendar data-quality exactness fence indicators periods perturbation schema stocks'

@@ -205,3 +205,10 @@ SELECT * FROM dead_letters_by_reason(from = '2026-10-01', to = '2026-10-10');
 
 -- silent_sources: Who has stopped reporting?
 SELECT * FROM silent_sources(at = '2026-10-10 09:00:00') LIMIT 10;
+
+-- ingest_watermark: Up to which moment do all figures hold everything, and how far behind is that?
+SELECT complete_to, dateDiff('second', complete_to, now64(3, 'UTC')) AS behind_s, log_append_time, partitions FROM ingest_watermark WHERE topic = 'dossier-events';
+
+-- ingest_progress: How far has ingest come in each partition?
+SELECT partition, topic_epoch, max(next_offset) AS next_offset, max(complete_to) AS complete_to
+FROM ingest_progress WHERE topic = 'dossier-events' GROUP BY partition, topic_epoch ORDER BY topic_epoch DESC LIMIT 1 BY partition;

@@ -49,7 +49,7 @@ const CHAPTERS: [title: string, text: string, objects: RegExp][] = [
   [
     'Log, ledger and flows',
     'The ground that everything stands on.',
-    /^(dossier_events|dossier_postings|flows.*|recorded_.*|rates_by_month|balance|history|ledger)$/,
+    /^(dossier_events|dossier_postings|flows.*|recorded_.*|rates_by_month|ingest_.*|balance|history|ledger)$/,
   ],
   ['Machinery', 'What the services note down for themselves.', /./],
 ]

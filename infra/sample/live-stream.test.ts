@@ -24,7 +24,9 @@ test('one event at each call, all accepted by the door, all in today’s commune
   const units = knownUnits()
   const communes = new Set(communesOn('25', '2026-11-22').map(commune => commune.code))
   for (const { at, event } of events) {
-    expect(judge(event, { now_ms: at, knownUnit: code => units.has(code), key: event.dossier_id })).toEqual([])
+    expect(
+      judge(event, { now_ms: at, knownUnit: code => units.has(code), key: Buffer.from(event.dossier_id) }),
+    ).toEqual([])
     expect(event.source).toBe('sample')
     if (event.receiving_unit !== null) expect(communes).toContain(event.receiving_unit)
     expect(event.dossier_id).toMatch(/^SAMPLE\.LIVE\.\d{5}-2611\d\d-\d+$/)
@@ -70,5 +72,5 @@ test('voided, a dossier counts no more, and no older news brings it back', () =>
   const last = voidEvent(dossier_id, revision + 1n, START + 600_000)
   expect(foldAll([last, ...told]).has(dossier_id)).toBe(false)
   expect(voidEvent(dossier_id, revision + 1n, START + 600_000)).toEqual(last)
-  expect(judge(last, { now_ms: START + 600_000, knownUnit: () => true, key: dossier_id })).toEqual([])
+  expect(judge(last, { now_ms: START + 600_000, knownUnit: () => true, key: Buffer.from(dossier_id) })).toEqual([])
 })

@@ -7,6 +7,7 @@ import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
 import { type SchemaRegistry, TOPIC_OF } from '../../schemas/registry.ts'
 import { frame } from '../../schemas/wire.ts'
 import { createProducer, partitionCount } from '../../services/common/kafka.ts'
+import { sendAll } from '../../services/common/send.ts'
 
 export const BATCH_EVENTS_MAX = 4_000
 const TOPIC = TOPIC_OF['dossier-event']
@@ -29,7 +30,7 @@ export async function openEventProducer(kafka: Kafka, registry: SchemaRegistry):
         const messages = events
           .slice(from, from + BATCH_EVENTS_MAX)
           .map(event => ({ key: event.dossier_id, value: frame(id, type, event) }))
-        await producer.send({ topic: TOPIC, acks: -1, messages })
+        await sendAll(producer, TOPIC, messages)
       }
     },
     close: () => producer.disconnect(),

@@ -5,11 +5,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
-import type { Kafka } from 'kafkajs'
 import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
-import { withAdmin } from '../../services/common/kafka.ts'
-import { offsetsOf, reached, untilNow } from '../../services/ingest/progress.ts'
+import { progressOf, reached, untilNow } from '../../services/common/progress.ts'
 import { isAlive, lockHolder } from '../lock.mjs'
 import { sampleCounts } from './figures.ts'
 import { newEvent, SOURCE } from './history.ts'
@@ -54,7 +52,7 @@ export async function removeSamples(deps: RemoveDeps, limits: RemoveLimits = {})
   let voided = 0
   for (let round = 0; round < ROUNDS_MAX; round++) {
     // What is still on its way through Kafka would bring dossiers up again.
-    await ingested(deps.kafka, idle_ms_max, poll_ms)
+    await ingested(deps, idle_ms_max, poll_ms)
     const now_voided = await voidStanding(deps, now_ms, voided)
     voided += now_voided
     if (now_voided === 0 && !(await sampleCounts(deps.clickhouse))) return { voided, lines: linesOf(voided) }
@@ -98,24 +96,26 @@ async function standingDossiers(clickhouse: ClickHouseClient): Promise<number> {
   return row?.dossiers ?? 0
 }
 
-/** Waits until ingest has committed all that the topic holds now, for as long as it moves on. */
-async function ingested(kafka: Kafka, idle_ms_max: number, poll_ms: number): Promise<void> {
+/** Waits until ingest has settled all that the topic holds now, for as long as it moves on. */
+async function ingested(
+  { kafka, clickhouse }: Pick<RemoveDeps, 'kafka' | 'clickhouse'>,
+  idle_ms_max: number,
+  poll_ms: number,
+): Promise<void> {
   const until = await untilNow({ kafka })
-  await withAdmin(kafka, async admin => {
-    let before = ''
-    for (let moved_ms = performance.now(); ; await sleep(poll_ms)) {
-      const offsets = await offsetsOf(admin)
-      if (reached(offsets, until)) return
-      const now = [...offsets.values()].map(({ committed }) => committed).join()
-      if (now !== before) moved_ms = performance.now()
-      else if (performance.now() - moved_ms > idle_ms_max)
-        throw new SampleError(
-          'NOT_REMOVED',
-          'ingest does not take in what is in Kafka: is it running? Start it (npm start) and call this again',
-        )
-      before = now
-    }
-  })
+  let before = ''
+  for (let moved_ms = performance.now(); ; await sleep(poll_ms)) {
+    const progress = await progressOf(clickhouse)
+    if (reached(progress, until)) return
+    const now = [...progress].map(([partition, { next_offset }]) => `${partition}:${next_offset}`).join()
+    if (now !== before) moved_ms = performance.now()
+    else if (performance.now() - moved_ms > idle_ms_max)
+      throw new SampleError(
+        'NOT_REMOVED',
+        'ingest does not take in what is in Kafka: is it running? Start it (npm start) and call this again',
+      )
+    before = now
+  }
 }
 
 /** One round: an event for each dossier that stands. Returns how many. */

@@ -93,7 +93,7 @@ describe.each([
     const units = knownUnits()
     const now_ms = Date.parse(`${plan.settled_to}T23:59:59+07:00`)
     for (const event of deliveries) {
-      const refusals = judge(event, { now_ms, knownUnit: code => units.has(code), key: event.dossier_id })
+      const refusals = judge(event, { now_ms, knownUnit: code => units.has(code), key: Buffer.from(event.dossier_id) })
       if (refusals.length > 0) expect.fail(`${JSON.stringify(refusals)} ${event.event_type} of ${event.dossier_id}`)
     }
   })

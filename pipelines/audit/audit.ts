@@ -9,6 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../../services/common/clickhouse.ts'
 import { readInsertComment } from '../../services/ingest/insert.ts'
+import type { LeaveOut } from './leave-out.ts'
 import {
   type Conflict,
   compareLedger,
@@ -18,6 +19,7 @@ import {
   type Quarantined,
   quarantinedIn,
 } from './ledger.ts'
+import { type Parked, parkedRecords } from './parked.ts'
 import { planSlices, sliceOf } from './slices.ts'
 import { compareSums, type SumDifference } from './sums.ts'
 import { auditTopic, type MissingRecord, type TopicDeps, type TopicFindings } from './topic.ts'
@@ -31,6 +33,8 @@ export interface AuditOptions {
   since?: Date
   /** Without the topic: only where no Kafka is at hand, and the audit says so. */
   topic?: boolean
+  /** Offsets of the topic that are not read; the report names them. */
+  leave_out?: LeaveOut
   /** How many of each kind are named. */
   limit?: number
   onProgress?: (progress: Progress) => void
@@ -51,7 +55,7 @@ export interface AuditReport {
   finished_at: string
   kind: 'whole' | 'changed'
   since: string | null
-  /** Nothing differs, nothing is missing, everything could be verified. */
+  /** Nothing differs, nothing is missing, everything could be verified that was not to be left out. */
   clean: boolean
   events: number
   dossiers: number
@@ -68,6 +72,10 @@ export interface AuditReport {
   quarantined_by_reason: Record<string, number>
   quarantined: Quarantined[]
   stale_hashes: number
+  /** Records that ingest set aside; see parked.ts. */
+  parked: Parked
+  /** Offsets that the audit was told to leave out. */
+  left_out: { partition: number; first: string; last: string }[]
   /** undefined: the topic was not looked at. */
   records: TopicFindings | undefined
 }
@@ -92,6 +100,7 @@ export async function audit(deps: AuditDeps, options: AuditOptions = {}): Promis
       ? undefined
       : await auditTopic(deps, {
           limit,
+          leave_out: options.leave_out,
           onMissing: options.onMissing,
           onProgress: done => onProgress({ part: 'topic', done, of: done }),
         })
@@ -110,7 +119,7 @@ export async function audit(deps: AuditDeps, options: AuditOptions = {}): Promis
     clean:
       ledger.differing === 0 &&
       sums.length === 0 &&
-      (records === undefined || (records.missing === 0 && records.gone.length === 0)),
+      (records === undefined || (records.missing === 0 && records.gone_offsets === 0)),
     events: ledger.events,
     dossiers: ledger.dossiers,
     differing_dossiers: ledger.differing,
@@ -124,6 +133,10 @@ export async function audit(deps: AuditDeps, options: AuditOptions = {}): Promis
     quarantined_by_reason: ledger.quarantined.by_reason,
     quarantined: ledger.quarantined.named,
     stale_hashes: ledger.stale_hashes,
+    parked: await parkedRecords(clickhouse, limit),
+    left_out: [...(options.leave_out ?? [])].flatMap(([partition, ranges]) =>
+      ranges.map(({ first, last }) => ({ partition, first: String(first), last: String(last) })),
+    ),
     records,
   }
   await remember(clickhouse, report)
@@ -218,6 +231,7 @@ export async function lastClean(clickhouse: ClickHouseClient, kind?: 'whole'): P
 const columnTime = (iso: string) => iso.slice(0, 23).replace('T', ' ')
 
 async function remember(clickhouse: ClickHouseClient, report: AuditReport): Promise<void> {
+  const unverified = (report.records?.gone_offsets ?? 0) + (report.records?.left_out ?? 0)
   await clickhouse.insert({
     table: 'audits',
     format: 'JSONEachRow',
@@ -228,16 +242,13 @@ async function remember(clickhouse: ClickHouseClient, report: AuditReport): Prom
         finished_at: columnTime(report.finished_at),
         kind: report.kind,
         changed_since: report.since === null ? 0 : columnTime(report.since),
-        clean: report.clean && report.records !== undefined,
+        clean: report.clean && report.records !== undefined && unverified === 0,
         events: report.events,
         dossiers: report.dossiers,
         differing_dossiers: report.differing_dossiers,
         differing_sums: report.differing_sums,
         missing_records: report.records?.missing ?? 0,
-        unverified_records: (report.records?.gone ?? []).reduce(
-          (sum, { first, last }) => sum + Number(BigInt(last) - BigInt(first) + 1n),
-          0,
-        ),
+        unverified_records: unverified,
         conflicting_events: report.conflicting_events,
         quarantined_dossiers: report.quarantined_dossiers,
       },

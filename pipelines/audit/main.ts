@@ -6,8 +6,9 @@ import { openRegistry } from '../../schemas/registry.ts'
 import { createClickHouse } from '../../services/common/clickhouse.ts'
 import { ConfigError } from '../../services/common/config.ts'
 import { createKafka } from '../../services/common/kafka.ts'
-import type { Until } from '../../services/ingest/progress.ts'
+import type { Until } from '../../services/common/progress.ts'
 import { type AuditDeps, type AuditReport, audit, lastClean, type Progress } from './audit.ts'
+import { type LeaveOut, parseLeaveOut } from './leave-out.ts'
 import { AUDIT_REQUEST_MS_MAX, AUDIT_SETTINGS } from './ledger.ts'
 import { TopicUnreadable } from './read-topic.ts'
 import { RepairError, type RepairReport, reingest, repair, waitForIngest } from './repair.ts'
@@ -19,6 +20,7 @@ interface Options {
   repair?: boolean
   reingest?: boolean
   topic: boolean
+  leaveOut?: LeaveOut
   json?: boolean
   limit: number
 }
@@ -42,6 +44,7 @@ const options = new Command('npm run audit --')
   .option('--reingest', 'reads records that the log has lost again from the topic')
   .option('--repair', 'touches every differing dossier, so that the ledger balances it')
   .option('--no-topic', 'leaves Kafka out; whether the log has everything is then unverified, and the exit code 1')
+  .option('--leave-out <offsets>', 'offsets of the topic that are not read, such as 3:17,4:100-200', parseLeaveOut)
   .option('--json', 'prints the result as JSON')
   .option('--limit <n>', 'how many of each kind are named', count, 100)
   .parse()
@@ -66,6 +69,7 @@ async function auditOnce(
   const report = await audit(deps, {
     since,
     topic: options.topic,
+    leave_out: options.leaveOut,
     limit: options.limit,
     onProgress: show,
     onMissing: again.reingest

@@ -1,10 +1,14 @@
 /**
- * Reads chosen offsets of a topic again, without a trace: a consumer group of its own that commits nothing and is deleted
- * afterwards. Offsets at which there is no record (marks of transactions) are passed over. Throws {@link TopicUnreadable}
- * when the broker gives nothing for a while: unread is not the same as empty.
+ * Reads chosen offsets of a topic again, without a consumer group and without a trace. Offsets at which there is no record
+ * (marks of transactions) are passed over. However large the records are, only some MiB are handed over at a time.
+ *
+ * Throws {@link TopicUnreadable} when the broker gives nothing for a while, or no longer has what is asked for: unread is not
+ * the same as empty.
  */
-import { randomUUID } from 'node:crypto'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
+import { type Fetched, type Fetcher, openFetcher, type TopicRecord } from '../../services/common/fetch.ts'
+import { batchesOf } from '../../services/common/send.ts'
 
 /** Offsets from first to last, both included. */
 export interface Range {
@@ -12,23 +16,23 @@ export interface Range {
   last: bigint
 }
 
-export interface TopicRecord {
-  partition: number
-  offset: bigint
-  key: Buffer | null
-  value: Buffer | null
-  timestamp_ms: number
-  headers: Record<string, Buffer | string | (Buffer | string)[] | undefined>
-}
-
 export class TopicUnreadable extends Error {
-  readonly code = 'TOPIC_UNREADABLE'
+  readonly code: 'TOPIC_UNREADABLE' | 'SCHEMA_UNAVAILABLE'
+  constructor(code: TopicUnreadable['code'], message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = 'TopicUnreadable'
+    this.code = code
+  }
 }
 
 const RECORDS_AT_ONCE = 1_000
-/** A gap between two ranges that is worth a seek instead of reading through it. */
-const SEEK_OFFSETS_MIN = 20_000n
-const SILENCE_MS_MAX = 60_000
+const BYTES_AT_ONCE = 4_194_304
+const SILENCE_MS_MAX = 30_000
+const PAUSE_MS = 500
+
+export interface ReadLimits {
+  silence_ms_max?: number
+}
 
 /** Calls `onRecords` with every record in the ranges, in order within a partition. Ranges are ascending and apart. */
 export async function readRanges(
@@ -36,89 +40,63 @@ export async function readRanges(
   topic: string,
   ranges: ReadonlyMap<number, readonly Range[]>,
   onRecords: (records: TopicRecord[]) => Promise<void>,
+  limits: ReadLimits = {},
 ): Promise<void> {
-  const waiting = new Map(
-    [...ranges].filter(([, list]) => list.length > 0).map(([partition, list]) => [partition, [...list]]),
-  )
-  if (waiting.size === 0) return
-  const groupId = `motcua-audit-${randomUUID()}`
-  const consumer = kafka.consumer({
-    groupId,
-    allowAutoTopicCreation: false,
-    sessionTimeout: 60_000,
-    maxWaitTimeInMs: 200,
-  })
-  const { promise: finished, resolve, reject } = Promise.withResolvers<void>()
-  const silence = () =>
-    setTimeout(
-      () =>
-        reject(
-          new TopicUnreadable(
-            `${topic} gave no record for ${SILENCE_MS_MAX / 1000} s; still to be read: ${describe(waiting)}`,
-          ),
-        ),
-      SILENCE_MS_MAX,
-    )
-  let watch = silence()
-
-  /** Everything up to this offset has been seen. */
-  function passed(partition: number, offset: bigint) {
-    clearTimeout(watch)
-    watch = silence()
-    const list = waiting.get(partition)
-    if (list === undefined) return
-    while (list[0] !== undefined && list[0].last <= offset) list.shift()
-    const next = list[0]
-    if (next !== undefined) {
-      if (next.first > offset + SEEK_OFFSETS_MIN) consumer.seek({ topic, partition, offset: String(next.first) })
-      return
-    }
-    waiting.delete(partition)
-    consumer.pause([{ topic, partitions: [partition] }])
-    if (waiting.size === 0) resolve()
-  }
-
+  if ([...ranges.values()].every(list => list.length === 0)) return
+  const fetcher = openFetcher(kafka)
   try {
-    // A batch that held nothing but marks of transactions is not handed over, only told of.
-    consumer.on(consumer.events.END_BATCH_PROCESS, ({ payload }) => {
-      if (payload.topic === topic) passed(payload.partition, BigInt(payload.lastOffset))
-    })
-    consumer.on(consumer.events.CRASH, ({ payload }) => {
-      if (!payload.restart) reject(payload.error)
-    })
-    await consumer.connect()
-    await consumer.subscribe({ topic, fromBeginning: true })
-    await consumer.run({
-      autoCommit: false,
-      eachBatch: async ({ batch, heartbeat }) => {
-        try {
-          const list = waiting.get(batch.partition) ?? []
-          const wanted = batch.messages.filter(({ offset }) => within(BigInt(offset), list))
-          for (let at = 0; at < wanted.length; at += RECORDS_AT_ONCE) {
-            await onRecords(
-              wanted.slice(at, at + RECORDS_AT_ONCE).map(({ offset, key, value, timestamp, headers }) => ({
-                partition: batch.partition,
-                offset: BigInt(offset),
-                key,
-                value,
-                timestamp_ms: Number(timestamp),
-                headers: headers ?? {},
-              })),
-            )
-            await heartbeat()
-          }
-        } catch (error) {
-          reject(error)
-        }
-      },
-    })
-    for (const [partition, [first]] of waiting)
-      if (first !== undefined) consumer.seek({ topic, partition, offset: String(first.first) })
-    await finished
+    for (const [partition, list] of ranges) await readPartition({ fetcher, topic, partition, limits }, list, onRecords)
   } finally {
-    clearTimeout(watch)
-    await consumer.disconnect()
-    await forget(kafka, groupId)
+    await fetcher.close()
+  }
+}
+
+interface Place {
+  fetcher: Pick<Fetcher, 'read'>
+  topic: string
+  partition: number
+  limits: ReadLimits
+}
+
+/** One partition of {@link readRanges}; exported for its test. */
+export async function readPartition(
+  place: Place,
+  ranges: readonly Range[],
+  onRecords: (records: TopicRecord[]) => Promise<void>,
+): Promise<void> {
+  let at = 0n
+  for (let open = 0; open < ranges.length; ) {
+    const { first } = ranges[open] as Range
+    if (at < first) at = first
+    const { records, next } = await readOn(place, at)
+    const wanted = records.filter(({ offset }) => within(offset, ranges))
+    for (const some of batchesOf(wanted, BYTES_AT_ONCE, RECORDS_AT_ONCE)) await onRecords(some as TopicRecord[])
+    at = next
+    while (open < ranges.length && (ranges[open] as Range).last < at) open++
+  }
+}
+
+/** Reads until there is something, or something to pass over. */
+async function readOn({ fetcher, topic, partition, limits }: Place, from: bigint): Promise<Fetched> {
+  const { silence_ms_max = SILENCE_MS_MAX } = limits
+  const what = `${topic} partition ${partition} from offset ${from}`
+  let failure: unknown
+  for (const end = performance.now() + silence_ms_max; ; ) {
+    try {
+      const fetched = await fetcher.read(topic, partition, from)
+      if (fetched.next > from) return fetched
+    } catch (error) {
+      if ((error as { type?: string }).type === 'OFFSET_OUT_OF_RANGE')
+        throw new TopicUnreadable('TOPIC_UNREADABLE', `the broker no longer has ${what}; look again`, { cause: error })
+      failure = error
+    }
+    if (performance.now() > end)
+      throw new TopicUnreadable(
+        'TOPIC_UNREADABLE',
+        `the broker gave nothing of ${what} for ${silence_ms_max / 1000} s${failure === undefined ? '' : `: ${(failure as Error).message}`}`,
+        { cause: failure },
+      )
+    await sleep(Math.min(PAUSE_MS, silence_ms_max / 10))
   }
 }
 
@@ -132,15 +110,4 @@ function within(offset: bigint, ranges: readonly Range[]): boolean {
   }
   const range = ranges[low]
   return range !== undefined && range.first <= offset
-}
-
-const describe = (waiting: ReadonlyMap<number, readonly Range[]>) =>
-  [...waiting].map(([partition, list]) => `partition ${partition} from offset ${list[0]?.first}`).join(', ')
-
-/** A group left behind disappears by itself after some days; it is only tidier without. */
-async function forget(kafka: Kafka, groupId: string): Promise<void> {
-  const admin = kafka.admin()
-  await admin.connect()
-  await admin.deleteGroups([groupId]).catch(() => undefined)
-  await admin.disconnect()
 }

@@ -2,20 +2,25 @@
  * Makes right what an audit found, through the front door: nothing is written into ClickHouse from here.
  *
  * - `reingest`: a record that the log lost is produced once more, byte for byte, into the partition where it belongs. Its
- *   event_id is the same, so it counts once whatever else happens.
+ *   event_id is the same, so it counts once whatever else happens. A refused record that has no dead letter gets the one that
+ *   ingest would have written.
  * - `repair`: each differing dossier gets an event that says nothing (PROCESSING, revision 0, no field, source
  *   `motcua-repair`). Ingest takes it in like any other, and the ledger balances what it touches.
  *
- * A repair is refused while a raw event is missing: the ledger would agree with an incomplete log, and nobody would see it.
+ * A repair is refused while a raw event is missing: the ledger would agree with an incomplete log, and that would not show.
  */
 import { randomUUID } from 'node:crypto'
-import type { IHeaders, Kafka, Message } from 'kafkajs'
+import type { Kafka, Message, Producer } from 'kafkajs'
 import { type DossierEvent, dossierEventJson } from '../../schemas/dossier-event/event.ts'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
 import { frame } from '../../schemas/wire.ts'
 import { createProducer, partitionCount } from '../../services/common/kafka.ts'
+import { headersFromPairs, pairsOf } from '../../services/common/kafka-records.ts'
 import { partitionOf } from '../../services/common/partition.ts'
-import { caughtUp, TOPIC, type Until } from '../../services/ingest/progress.ts'
+import { caughtUp, TOPIC, type Until } from '../../services/common/progress.ts'
+import { sendAll } from '../../services/common/send.ts'
+import type { DeadLetter } from '../../services/ingest/classify.ts'
+import { DLQ_SUFFIX, deadLetterOf, REHOMED_UNDER } from '../../services/ingest/dead-letters.ts'
 import { type AuditDeps, type AuditReport, compareDossiers, DIFFERENCES_MAX } from './audit.ts'
 import type { Difference } from './ledger.ts'
 import type { MissingRecord } from './topic.ts'
@@ -29,7 +34,6 @@ export class RepairError extends Error {
 }
 
 export const REPAIR_SOURCE = 'motcua-repair'
-const SEND_MAX = 1_000
 const INGEST_MS_MAX = 120_000
 
 /** The event that touches a dossier and says nothing of it. */
@@ -43,48 +47,58 @@ export const touchOf = (dossier_id: string, now_ms: number): DossierEvent =>
     source: REPAIR_SOURCE,
   })
 
-/** Sends to the topic; when all replicas have everything, says how far ingest must come to have it, too. */
-async function send(kafka: Kafka, messages: Message[]): Promise<Until> {
-  const partitions = await partitionCount(kafka, TOPIC)
-  const placed = messages.map(message => ({
-    ...message,
-    partition: message.partition ?? partitionOf(Buffer.from(message.key ?? ''), partitions),
-  }))
-  const until = new Map<number, bigint>()
+async function withProducer<Answer>(kafka: Kafka, work: (producer: Producer) => Promise<Answer>): Promise<Answer> {
   const producer = createProducer(kafka)
   await producer.connect()
   try {
-    for (let at = 0; at < placed.length; at += SEND_MAX) {
-      const some = placed.slice(at, at + SEND_MAX)
-      for (const { partition, baseOffset } of await producer.send({ topic: TOPIC, acks: -1, messages: some }))
-        until.set(partition, BigInt(baseOffset ?? 0) + BigInt(some.filter(one => one.partition === partition).length))
-    }
+    return await work(producer)
   } finally {
     await producer.disconnect()
   }
-  return until
+}
+
+/** Sends events of dossiers; when all replicas have everything, says how far ingest must come to have it, too. */
+async function send(kafka: Kafka, messages: (Message & { key: string })[]): Promise<Until> {
+  if (messages.length === 0) return new Map()
+  const partitions = await partitionCount(kafka, TOPIC)
+  const placed = messages.map(message => ({
+    ...message,
+    partition: partitionOf(Buffer.from(message.key), partitions),
+  }))
+  return withProducer(kafka, producer => sendAll(producer, TOPIC, placed, { gzip_larger: true }))
+}
+
+/** Writes dead letters where ingest writes them. */
+async function sendLetters(kafka: Kafka, letters: DeadLetter[], now_ms: number): Promise<void> {
+  if (letters.length === 0) return
+  const topic = TOPIC + DLQ_SUFFIX
+  const partitions = await partitionCount(kafka, topic)
+  const messages = letters.map(letter => ({
+    ...deadLetterOf(letter, now_ms),
+    partition: letter.partition % partitions,
+  }))
+  await withProducer(kafka, producer => sendAll(producer, topic, messages, { gzip_larger: true }))
 }
 
 /**
- * Produces lost records again. A record that the door refuses becomes the dead letter it should have been: it carries its
- * first coordinates along, as a replayed dead letter does, and lies where it lay. Returns how far ingest must come.
+ * Produces lost records again, and writes the dead letters that are missing. Returns how far ingest must come; the copies of
+ * the dead letters follow a moment later.
  */
-export function reingest(kafka: Kafka, records: readonly MissingRecord[]): Promise<Until> {
-  return send(
-    kafka,
-    records.map(({ topic, partition, offset, key, value, headers, dossier_id }) =>
-      dossier_id === undefined
-        ? { key, value, partition, headers: { ...firstSeenAt(topic, partition, offset), ...headers } as IHeaders }
-        : { key: dossier_id, value, headers: headers as IHeaders },
-    ),
-  )
+export async function reingest(kafka: Kafka, records: readonly MissingRecord[], now_ms = Date.now()): Promise<Until> {
+  const lost: (Message & { key: string })[] = []
+  const letters: DeadLetter[] = []
+  for (const { record, topic, topic_epoch, partition, dossier_id, refusal, schema_id } of records)
+    if (refusal !== undefined) letters.push({ record, topic, topic_epoch, partition, refusal, schema_id })
+    else if (dossier_id !== undefined)
+      // Whether it was sent home before says nothing about where it goes now.
+      lost.push({
+        key: dossier_id,
+        value: record.value,
+        headers: headersFromPairs(pairsOf(record.headers).filter(([name]) => name !== REHOMED_UNDER)),
+      })
+  await sendLetters(kafka, letters, now_ms)
+  return send(kafka, lost)
 }
-
-const firstSeenAt = (topic: string, partition: number, offset: bigint) => ({
-  '__connect.errors.topic': topic,
-  '__connect.errors.partition': String(partition),
-  '__connect.errors.offset': String(offset),
-})
 
 /** Waits until ingest has come so far. Throws {@link RepairError}. */
 export async function waitForIngest(deps: AuditDeps, until: Until): Promise<void> {

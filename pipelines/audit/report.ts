@@ -1,7 +1,7 @@
 /** What an audit found, in words and as JSON. Pure. */
 import { type AuditReport, DIFFERENCES_MAX } from './audit.ts'
+import type { Suspect } from './judge.ts'
 import type { DifferenceKind } from './ledger.ts'
-import type { MissingRecord } from './topic.ts'
 
 const n = (count: number) => count.toLocaleString('en')
 const many = (count: number, one: string, more = `${one}s`) => `${n(count)} ${count === 1 ? one : more}`
@@ -12,10 +12,13 @@ const KINDS: Record<DifferenceKind, string> = {
   other_facts: 'counts otherwise than its events say',
 }
 
-const whatOf = (record: MissingRecord) =>
-  record.event_id === undefined
-    ? 'a record that the door refuses, without its dead letter'
-    : `event ${record.event_id} of dossier ${record.dossier_id}`
+const whatOf = ({ event_id, dossier_id, refusal }: Suspect) =>
+  refusal === undefined
+    ? `event ${event_id} of dossier ${dossier_id}`
+    : `a record that the door refuses (${refusal.reason}), without its dead letter`
+
+const spanOf = ({ partition, first, last }: AuditReport['left_out'][0]) =>
+  `${partition}:${first === last ? first : `${first}-${last}`}`
 
 /** The named ones, and how many more there are. */
 function listed<T>(items: readonly T[], total: number, limit: number, lineOf: (item: T) => string): string[] {
@@ -70,7 +73,7 @@ export function linesOf(report: AuditReport, limit: number): string[] {
   )
   if (records === undefined) verdict('topic', false, 'not looked at: unverified')
   else {
-    const good = records.missing === 0 && records.gone.length === 0
+    const good = records.missing === 0 && records.gone_offsets === 0
     verdict(
       'topic',
       good,
@@ -83,9 +86,31 @@ export function linesOf(report: AuditReport, limit: number): string[] {
         limit,
         one => `${one.topic} partition ${one.partition} offset ${one.offset}: ${whatOf(one)}`,
       ),
-      ...records.gone.map(
-        ({ partition, first, last }) =>
-          `    partition ${partition}, offsets ${first} to ${last}: not in the log, and the broker no longer has them`,
+    )
+    if (records.gone_offsets > 0)
+      lines.push(
+        `    ${many(records.gone_offsets, 'offset')} in neither the log nor the dead letters, and the broker no longer has them:`,
+        ...records.gone.map(
+          ({ partition, first, last }) => `      partition ${partition}, offsets ${first} to ${last}`,
+        ),
+      )
+    if (report.left_out.length > 0)
+      lines.push(
+        `  note ${report.left_out.map(spanOf).join(', ')} left out, as told; ${n(records.left_out)} of these offsets stand in neither the log nor the dead letters, and were not read`,
+      )
+  }
+  if (report.parked.total > 0) {
+    const reasons = Object.entries(report.parked.by_reason).map(([reason, count]) => `${reason} ${n(count)}`)
+    lines.push(
+      `  note ${many(report.parked.total, 'record was', 'records were')} set aside by ingest and count nowhere (see dead_letters): ${reasons.join(', ')}`,
+    )
+    lines.push(
+      ...listed(
+        report.parked.named,
+        report.parked.total,
+        limit,
+        one =>
+          `partition ${one.partition} offset ${one.offset}${one.topic_epoch > 0 ? ` (topic epoch ${one.topic_epoch})` : ''}: ${one.reason}`,
       ),
     )
   }
@@ -124,7 +149,12 @@ export function linesOf(report: AuditReport, limit: number): string[] {
 }
 
 function adviceOf({ clean, records, differing_dossiers, differing_sums }: AuditReport): string[] {
-  if (clean && records !== undefined) return ['The rates are what the events say.']
+  if (clean && records !== undefined)
+    return [
+      records.left_out === 0
+        ? 'The rates are what the events say.'
+        : `The rates are what the events say, but for ${many(records.left_out, 'offset')} left out.`,
+    ]
   const advice: string[] = []
   if (records === undefined) advice.push('The topic was not looked at: whether the log has everything is unverified.')
   else if (records.missing > 0)
@@ -133,11 +163,11 @@ function adviceOf({ clean, records, differing_dossiers, differing_sums }: AuditR
     advice.push('npm run rebuild recomputes everything that is derived from the log.')
   else if (differing_dossiers > 0)
     advice.push('npm run audit -- --repair touches these dossiers, and the ledger balances them.')
-  if (differing_sums > 0) advice.push('npm run rebuild makes the roll-ups anew.')
+  if (differing_sums > 0) advice.push('npm run rebuild makes the roll-ups again.')
   return advice
 }
 
-/** The report as it goes into JSON: 64-bit numbers as text, no bytes of records. */
+/** The report as it goes into JSON: 64-bit numbers as text. */
 export function jsonOf(report: AuditReport, limit: number) {
   const { records } = report
   return {
@@ -145,12 +175,14 @@ export function jsonOf(report: AuditReport, limit: number) {
     differences: report.differences.slice(0, limit),
     records: records && {
       ...records,
-      named: records.named.map(({ topic, partition, offset, event_id, dossier_id }) => ({
+      named: records.named.map(({ topic, topic_epoch, partition, offset, event_id, dossier_id, refusal }) => ({
         topic,
+        topic_epoch,
         partition,
         offset: String(offset),
         event_id: event_id ?? null,
         dossier_id: dossier_id ?? null,
+        reason: refusal?.reason ?? null,
       })),
     },
   }

@@ -34,10 +34,10 @@ export function createAuditSchedule(deps: AuditScheduleDeps): AuditSchedule {
   let running: Promise<AuditReport | undefined> | undefined
 
   function tell(report: AuditReport) {
-    const missing = report.records?.missing ?? 0
+    const { missing = 0, gone_offsets = 0 } = report.records ?? {}
     metrics.audit_differences.set({ kind: 'dossier' }, report.differing_dossiers)
     metrics.audit_differences.set({ kind: 'sum' }, report.differing_sums)
-    metrics.audit_differences.set({ kind: 'record' }, missing + (report.records?.gone.length ?? 0))
+    metrics.audit_differences.set({ kind: 'record' }, missing + gone_offsets)
     metrics.audit_differences.set({ kind: 'conflict' }, report.conflicting_events)
     metrics.audit_last_success.set({ kind: report.kind }, now() / 1_000)
     metrics.audit_seconds.set(

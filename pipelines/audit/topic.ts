@@ -1,27 +1,29 @@
 /**
- * The log against Kafka: every offset of the topic that ingest has committed is in the log, or a dead letter, or its event is
+ * The log against Kafka: every offset of the topic that ingest has settled is in the log, or a dead letter, or its event is
  * in the log all the same (re-homed, or read again after a loss). What is not is read from the topic once more and named.
  *
- * The committed offsets are asked first, so that ingest may go on meanwhile: what it committed before, the log has.
+ * How far ingest has come is asked first, so that it may go on meanwhile: what it had settled by then, the log has. Memory is
+ * bounded, however much is missing and however large the records are.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Kafka } from 'kafkajs'
-import { createDecoder } from '../../schemas/dossier-event/codec.ts'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
-import { rowsOf } from '../../services/common/clickhouse.ts'
-import { withAdmin } from '../../services/common/kafka.ts'
-import { caughtUp, offsetsOf, TOPIC, untilNow } from '../../services/ingest/progress.ts'
-import { type Range, readRanges, type TopicRecord } from './read-topic.ts'
-import { quoted } from './slices.ts'
+import type { TopicRecord } from '../../services/common/fetch.ts'
+import { headersFromPairs, pairsOf } from '../../services/common/kafka-records.ts'
+import { caughtUp, progressOf, TOPIC, topicEnds, untilNow } from '../../services/common/progress.ts'
+import { bytesOfMessage } from '../../services/common/send.ts'
+import { beginnings, gapsOf } from './gaps.ts'
+import { createJudge, type LookedUp, type Suspect } from './judge.ts'
+import { type LeaveOut, offsetsIn, without } from './leave-out.ts'
+import { type Range, readRanges, TopicUnreadable } from './read-topic.ts'
 
-/** A record that should be in the log and is not. */
-export interface MissingRecord extends TopicRecord {
-  topic: string
-  /** Its event; undefined where the door refuses it and there is no dead letter. */
-  event_id?: string
-  dossier_id?: string
+/** A record that should be in the log, or among the dead letters, and is not. */
+export interface MissingRecord extends Suspect {
+  record: TopicRecord
 }
+/** Its bytes are kept only where somebody wants them. */
+type Doubt = Suspect & { record?: TopicRecord }
 
 export interface TopicFindings {
   /** Offsets looked at. */
@@ -30,9 +32,12 @@ export interface TopicFindings {
   /** Offsets whose event is in the log under another coordinate: re-homed, or read again. */
   elsewhere: number
   missing: number
-  named: MissingRecord[]
-  /** Offsets that are in no list and that the broker no longer has: nobody can say what they were. */
+  named: Suspect[]
+  /** Offsets that are in no list and that the broker no longer has: what they were cannot be said any more. */
+  gone_offsets: number
   gone: { partition: number; first: string; last: string }[]
+  /** Offsets that are in no list and were not read, because the audit was told to leave them out. */
+  left_out: number
 }
 
 export interface TopicDeps {
@@ -41,177 +46,157 @@ export interface TopicDeps {
   registry: SchemaRegistry
 }
 
-/** Offsets of one query at most: what a sort of them takes stays far below the memory of a query. */
-const WINDOW = 4_000_000n
+export interface TopicOptions {
+  /** How many of each kind are named. */
+  limit: number
+  leave_out?: LeaveOut
+  /** Gets all missing records, with their bytes. */
+  onMissing?: (records: MissingRecord[]) => Promise<void>
+  onProgress?: (offsets: number) => void
+}
+
 /** Ranges kept before they are read: with many re-homed records nearly every offset is one. */
 const RANGES_AT_ONCE = 200_000
+/** What doubtful records may take before they are settled, and what one takes without its bytes. */
+const DOUBTS_BYTES_MAX = 33_554_432
+const DOUBT_BYTES = 512
 /** How long a re-homed record may be under way to its partition. */
 const UNDER_WAY_MS_MAX = 15_000
 /** The copy of the dead letters in ClickHouse follows a moment later. */
 const COPY_MS = 1_000
 const COPY_TURNS = 4
 
-/**
- * Looks at every offset from `from` (else from the beginning) to what ingest has committed. Names up to `limit` missing records;
- * `onMissing` gets all of them.
- */
-export async function auditTopic(
-  deps: TopicDeps,
-  options: {
-    limit: number
-    onMissing?: (records: MissingRecord[]) => Promise<void>
-    onProgress?: (offsets: number) => void
-  },
-): Promise<TopicFindings> {
+/** Looks at every offset of the present life of each partition, to where ingest has come. */
+export async function auditTopic(deps: TopicDeps, options: TopicOptions): Promise<TopicFindings> {
   const { clickhouse, kafka } = deps
-  const findings: TopicFindings = { offsets: 0, dead_letters: 0, elsewhere: 0, missing: 0, named: [], gone: [] }
-  const judge = await createJudge(deps)
-  /** Not in the log yet, but perhaps under way to the partition where they belong. */
-  let doubtful: MissingRecord[] = []
-  let doubted_ranges = new Map<number, Range[]>()
+  const findings: TopicFindings = {
+    ...{ offsets: 0, dead_letters: 0, elsewhere: 0, missing: 0, named: [] },
+    ...{ gone_offsets: 0, gone: [], left_out: 0 },
+  }
+  const progress = await progressOf(clickhouse)
+  const ends = await topicEnds(kafka)
+  const beginningOf = await beginnings(clickhouse)
+  const doubts = await createDoubts(deps, options, findings, partition => progress.get(partition)?.topic_epoch ?? 0)
 
-  async function found(records: MissingRecord[]) {
-    findings.missing += records.length
-    findings.named.push(...records.slice(0, Math.max(0, options.limit - findings.named.length)))
-    if (records.length > 0) await options.onMissing?.(records)
-  }
-  async function settleDoubts() {
-    if (doubtful.length === 0) return
-    await caughtUp(deps, await untilNow(deps), UNDER_WAY_MS_MAX)
-    let missing = doubtful
-    for (let turn = 0; turn < COPY_TURNS && missing.length > 0; turn++) {
-      if (turn > 0 && missing.every(record => record.event_id !== undefined)) break
-      if (turn > 0) await sleep(COPY_MS)
-      const judged = await judge(missing)
-      findings.elsewhere += judged.elsewhere
-      findings.dead_letters += judged.dead_letters
-      missing = judged.missing
-    }
-    doubtful = []
-    await found(missing)
-  }
-  async function readDoubted() {
-    const ranges = doubted_ranges
-    doubted_ranges = new Map()
-    await readRanges(kafka, TOPIC, ranges, async records => {
-      const { missing, elsewhere, dead_letters } = await judge(records)
-      findings.elsewhere += elsewhere
-      findings.dead_letters += dead_letters
-      doubtful.push(...missing)
-      if (doubtful.length > RANGES_AT_ONCE) await settleDoubts()
-    })
-    await settleDoubts()
-  }
-
-  for (const [partition, { low, committed }] of await withAdmin(kafka, offsetsOf))
-    for (let from = 0n; from < committed; from += WINDOW) {
-      const to = from + WINDOW < committed ? from + WINDOW : committed
+  for (const [partition, { topic_epoch, next_offset }] of progress) {
+    const end = ends.get(partition)
+    // The topic was made again with fewer partitions.
+    if (end === undefined) continue
+    if (next_offset > end.high)
+      throw new TopicUnreadable(
+        'TOPIC_UNREADABLE',
+        `${TOPIC} partition ${partition} ends at offset ${end.high}, and ingest has settled it up to ${next_offset}: the topic was made again or cut off, and ingest has not seen that yet`,
+      )
+    const life = { partition, topic_epoch }
+    const out = options.leave_out?.get(partition) ?? []
+    // What lies before a later life belonged to an earlier one.
+    let from = topic_epoch === 0 ? 0n : (beginningOf(life) ?? end.low)
+    while (from < next_offset) {
+      const { gaps, dead_letters, to } = await gapsOf(clickhouse, life, from, next_offset)
       findings.offsets += Number(to - from)
-      options.onProgress?.(findings.offsets)
-      const { gaps, dead_letters } = await gapsOf(clickhouse, partition, from, to)
       findings.dead_letters += dead_letters
+      options.onProgress?.(findings.offsets)
       for (const gap of gaps) {
-        if (gap.first < low)
-          findings.gone.push({
-            partition,
-            first: String(gap.first),
-            last: String(gap.last < low ? gap.last : low - 1n),
-          })
-        if (gap.last < low) continue
-        const range = gap.first < low ? { first: low, last: gap.last } : gap
-        doubted_ranges.set(partition, [...(doubted_ranges.get(partition) ?? []), range])
+        const kept = without(gap, out)
+        findings.left_out += offsetsIn([gap]) - offsetsIn(kept)
+        for (const range of kept) doubts.add(partition, range, end.low)
       }
-      if (sizeOf(doubted_ranges) > RANGES_AT_ONCE) await readDoubted()
+      await doubts.readWhereMany()
+      from = to
     }
-  await readDoubted()
+  }
+  await doubts.read()
   return findings
 }
 
-const sizeOf = (ranges: Map<number, Range[]>) => [...ranges.values()].reduce((sum, list) => sum + list.length, 0)
+/** What lies at gaps of the log: kept until it is worth reading, and what is read until it is certain. */
+async function createDoubts(
+  deps: TopicDeps,
+  { limit, onMissing }: TopicOptions,
+  findings: TopicFindings,
+  epochOf: (partition: number) => number,
+) {
+  const { clickhouse, kafka } = deps
+  const { judge, lookUp } = await createJudge(deps)
+  let ranges = new Map<number, Range[]>()
+  let ranges_kept = 0
+  /** Not in the log yet, but perhaps under way to the partition where they belong. */
+  let doubtful: Doubt[] = []
+  let doubtful_bytes = 0
 
-/** Offsets of a window that are neither in the log nor dead letters. */
-async function gapsOf(clickhouse: ClickHouseClient, partition: number, from: bigint, to: bigint) {
-  const at = `topic = ${quoted(TOPIC)} AND partition = ${partition} AND offset >= ${from} AND offset < ${to}`
-  const rows = await rowsOf<{ first: string; last: string; dead_letters: number }>(
-    clickhouse,
-    `SELECT toString(previous + 1) AS first, toString(offset - 1) AS last, toInt64(0) AS dead_letters
-     FROM
-     (
-       SELECT offset, lagInFrame(offset, 1, toInt64(${from} - 1)) OVER (ORDER BY offset ROWS BETWEEN UNBOUNDED PRECEDING AND CURRENT ROW) AS previous
-       FROM (SELECT offset FROM dossier_events WHERE ${at} UNION ALL SELECT offset FROM dead_letters WHERE ${at} UNION ALL SELECT toInt64(${to}))
-     )
-     WHERE offset > previous + 1
-     UNION ALL
-     SELECT '', '', uniqExact(offset) FROM dead_letters WHERE ${at}`,
-  )
-  return {
-    dead_letters: rows.find(row => row.first === '')?.dead_letters ?? 0,
-    gaps: rows
-      .filter(row => row.first !== '')
-      .map(({ first, last }) => ({ first: BigInt(first), last: BigInt(last) }))
-      .sort((a, b) => (a.first < b.first ? -1 : 1)),
+  async function tell(missing: Doubt[]): Promise<void> {
+    findings.missing += missing.length
+    for (const { record: _, ...suspect } of missing.slice(0, Math.max(0, limit - findings.named.length)))
+      findings.named.push(suspect)
+    if (missing.length > 0) await onMissing?.(missing as MissingRecord[])
   }
-}
 
-interface Judged {
-  elsewhere: number
-  dead_letters: number
-  missing: MissingRecord[]
-}
+  function note({ elsewhere, dead_letters, missing }: LookedUp<Doubt>): Doubt[] {
+    findings.elsewhere += elsewhere
+    findings.dead_letters += dead_letters
+    return missing
+  }
 
-/** Decides about records that lie at gaps of the log. */
-async function createJudge({ clickhouse, registry }: TopicDeps) {
-  const units = await rowsOf<{ unit_code: string }>(clickhouse, 'SELECT DISTINCT unit_code FROM administrative_units')
-  const codes = new Set(units.map(row => row.unit_code))
-  const decoder = createDecoder(registry, code => codes.has(code))
-
-  return async function judge(records: readonly TopicRecord[]): Promise<Judged> {
-    await decoder.prepare(records.map(record => record.value))
-    const named: MissingRecord[] = records.map(record => {
-      const { event } = decoder.judgeRecord(record)
-      return { ...record, topic: TOPIC, event_id: event?.event_id.toLowerCase(), dossier_id: event?.dossier_id }
-    })
-    const good = named.filter(record => record.event_id !== undefined)
-    const refused = named.filter(record => record.event_id === undefined)
-    const [inLog, dead] = await Promise.all([inLogOf(clickhouse, good), deadLettersOf(clickhouse, refused)])
-    return {
-      elsewhere: good.filter(record => inLog.has(keyOf(record))).length,
-      dead_letters: refused.filter(record => dead.has(firstCoordinates(record))).length,
-      missing: [
-        ...good.filter(record => !inLog.has(keyOf(record))),
-        ...refused.filter(record => !dead.has(firstCoordinates(record))),
-      ],
+  async function settle(): Promise<void> {
+    if (doubtful.length === 0) return
+    let missing = doubtful
+    doubtful = []
+    doubtful_bytes = 0
+    await caughtUp({ clickhouse }, await untilNow(deps), UNDER_WAY_MS_MAX)
+    for (let turn = 0; turn < COPY_TURNS && missing.length > 0; turn++) {
+      if (turn > 0 && missing.every(({ refusal }) => refusal === undefined)) break
+      if (turn > 0) await sleep(COPY_MS)
+      missing = note(await lookUp(missing))
     }
+    await tell(missing)
+  }
+
+  async function look(records: TopicRecord[]): Promise<void> {
+    const suspects: Doubt[] = await judge(records, epochOf)
+    if (onMissing !== undefined) for (const [at, suspect] of suspects.entries()) suspect.record = records[at]
+    for (const doubt of note(await lookUp(suspects))) {
+      if (doubt.record !== undefined) doubt.record = copyOf(doubt.record)
+      doubtful.push(doubt)
+      doubtful_bytes += DOUBT_BYTES + (doubt.record === undefined ? 0 : bytesOfMessage(doubt.record))
+    }
+    if (doubtful_bytes > DOUBTS_BYTES_MAX) await settle()
+  }
+
+  async function read(): Promise<void> {
+    const all = ranges
+    ranges = new Map()
+    ranges_kept = 0
+    await readRanges(kafka, TOPIC, all, look)
+    await settle()
+  }
+
+  return {
+    /** An offset before `low` cannot be read any more. */
+    add(partition: number, range: Range, low: bigint): void {
+      if (range.first < low) {
+        const gone = { first: range.first, last: range.last < low ? range.last : low - 1n }
+        findings.gone_offsets += offsetsIn([gone])
+        if (findings.gone.length < limit)
+          findings.gone.push({ partition, first: String(gone.first), last: String(gone.last) })
+      }
+      if (range.last < low) return
+      const list = ranges.get(partition) ?? []
+      list.push(range.first < low ? { first: low, last: range.last } : range)
+      ranges.set(partition, list)
+      ranges_kept++
+    },
+    read,
+    readWhereMany: () => (ranges_kept > RANGES_AT_ONCE ? read() : undefined),
   }
 }
 
-const keyOf = ({ event_id, dossier_id }: { event_id?: string; dossier_id?: string }) => `${event_id} ${dossier_id}`
-
-/** Which of these events the log has, wherever they came from. */
-async function inLogOf(clickhouse: ClickHouseClient, records: readonly MissingRecord[]): Promise<Set<string>> {
-  if (records.length === 0) return new Set()
-  const dossiers = [...new Set(records.map(record => record.dossier_id as string))].map(quoted).join(', ')
-  const events = [...new Set(records.map(record => record.event_id as string))].map(quoted).join(', ')
-  const rows = await rowsOf<{ event_id: string; dossier_id: string }>(
-    clickhouse,
-    `SELECT DISTINCT lower(toString(event_id)) AS event_id, dossier_id FROM dossier_events
-     WHERE slot IN (SELECT toUInt32OrZero(splitByChar('-', arrayJoin([${dossiers}]))[2])) AND dossier_id IN (${dossiers}) AND dossier_events.event_id IN (${events})`,
-  )
-  return new Set(rows.map(keyOf))
-}
-
-/** Where a record was refused the first time: a replayed dead letter carries it along. */
-function firstCoordinates({ topic, partition, offset, headers }: MissingRecord): string {
-  const header = (name: string) => headers[`__connect.errors.${name}`]?.toString()
-  return `${header('topic') ?? topic} ${header('partition') ?? partition} ${header('offset') ?? offset}`
-}
-
-async function deadLettersOf(clickhouse: ClickHouseClient, records: readonly MissingRecord[]): Promise<Set<string>> {
-  if (records.length === 0) return new Set()
-  const list = records.map(record => quoted(firstCoordinates(record))).join(', ')
-  const rows = await rowsOf<{ coordinates: string }>(
-    clickhouse,
-    `SELECT DISTINCT concat(topic, ' ', toString(partition), ' ', toString(offset)) AS coordinates FROM dead_letters WHERE coordinates IN (${list})`,
-  )
-  return new Set(rows.map(row => row.coordinates))
+/** A record without the batch that it was cut out of. */
+function copyOf(record: TopicRecord): TopicRecord {
+  const copied = (bytes: Buffer | null) => bytes && Buffer.from(bytes)
+  return {
+    ...record,
+    key: copied(record.key),
+    value: copied(record.value),
+    headers: headersFromPairs(pairsOf(record.headers).map(([name, value]) => [name, copied(value)])),
+  }
 }

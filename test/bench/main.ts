@@ -26,8 +26,8 @@ import { createClickHouse, rowsOf } from '../../services/common/clickhouse.ts'
 import { commonShape, readConfig } from '../../services/common/config.ts'
 import { createKafka, createProducer, ensureTopics } from '../../services/common/kafka.ts'
 import { partitionOf } from '../../services/common/partition.ts'
+import { GROUP } from '../../services/common/progress.ts'
 import { createInsert } from '../../services/ingest/insert.ts'
-import { GROUP } from '../../services/ingest/progress.ts'
 import { clickhouseOptions } from '../own-stack.ts'
 import { engineTable, engineView } from './engine.sql.ts'
 import { cpu_us } from './processes.ts'
@@ -206,8 +206,20 @@ async function turnOfViews(
     lanes.map(async (lane, partition) => {
       for (let at = 0; at < lane.length; at += 40_000)
         await insert(
-          lane.slice(at, at + 40_000).map((event, n) => ({ event, partition, offset: BigInt(at + n) })),
-          { topic: 'bench', writerOf: () => 'bench', batch: `bench-${partition}-${at}`, ingested_at_ms: Date.now() },
+          lane.slice(at, at + 40_000).map((event, n) => ({
+            event,
+            partition,
+            offset: BigInt(at + n),
+            topic_epoch: 0,
+            timestamp_ms: Date.now(),
+          })),
+          {
+            topic: 'bench',
+            writerOf: () => 'bench',
+            batch: `bench-${partition}-${at}`,
+            count_epoch: 0n,
+            ingested_at_ms: Date.now(),
+          },
         )
     }),
   )

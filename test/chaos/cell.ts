@@ -6,7 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createRandom, type Random } from '../../infra/sample/random.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
-import { GROUP } from '../../services/ingest/progress.ts'
+import { GROUP } from '../../services/common/progress.ts'
 import { MomentMissed } from './control.ts'
 import { ASSIGNED, ASSIGNED_MS_MAX, type Member, type Stack } from './stack.ts'
 import { allCommitted, topicEnds, uncommitted, verify } from './verify.ts'
@@ -193,9 +193,13 @@ export async function runCell(
 
 const lastWords = (member: Member) => `\n  ${member.name}: ${(member.lines.at(-1) ?? 'said nothing').slice(0, 400)}`
 
-/** Nothing of an earlier cell is left: tables empty, no member, nothing to be read. */
+/**
+ * Nothing of an earlier cell is left: tables empty, no member, nothing to be read. `partition_counts` and `topic_epochs` stay:
+ * they say what the broker has, and the topics are not made again between cells. The epoch also keeps the dead letters of two
+ * lives of a partition apart.
+ */
 async function cleanUp(stack: Stack): Promise<void> {
-  for (const table of ['dossier_events', 'dossier_postings', 'partition_owners', 'dead_letters'])
+  for (const table of ['dossier_events', 'dossier_postings', 'partition_owners', 'dead_letters', 'ingest_progress'])
     await stack.clickhouse.command({ query: `TRUNCATE TABLE ${table}` })
   if ((await uncommitted(stack)) === 0) return
   for (let turn = 0; turn < 150; turn++) {

@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { readMigrations } from '../../pipelines/migrate.ts'
+import { newestStatement, readMigrations } from '../../pipelines/migrate.ts'
 import { type Change, type Fault, type Moment, type Report, runCell } from './cell.ts'
 import { FAULTS } from './faults.ts'
 import { lineOf } from './matrix.ts'
@@ -140,16 +140,12 @@ const fenceless = (control: ControlOf, fault: Fault): Partial<Fault> =>
   control.name === 'no-fence' ? { run: stage => fault.run({ ...stage, fenced: false }) } : {}
 
 async function changeView(stack: Stack, changes: NonNullable<ControlOf['view']>): Promise<() => Promise<void>> {
-  const proper = readMigrations(pathToFileURL(join(stack.sources, 'pipelines/migrations/'))).find(
-    ({ name }) => name === 'balance',
-  )?.statement as string
+  const proper = newestStatement('balance', readMigrations(pathToFileURL(join(stack.sources, 'pipelines/migrations/'))))
   const changed = changes.reduce((text, { from, to }) => replaceOnce(text, from, to, 'the view balance'), proper)
-  const put = async (statement: string) => {
-    await stack.clickhouse.command({ query: 'DROP VIEW balance' })
-    await stack.clickhouse.command({ query: statement })
+  await stack.clickhouse.command({ query: changed })
+  return async () => {
+    await stack.clickhouse.command({ query: proper })
   }
-  await put(changed)
-  return () => put(proper)
 }
 
 export const controlLine = ({ control, failed, report }: ControlReport) =>

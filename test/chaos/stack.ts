@@ -16,16 +16,17 @@ import { type Child, type ChildExit, startChild } from '../../infra/processes.ts
 import { type ClickHouseConfig, createClickHouse } from '../../services/common/clickhouse.ts'
 import { ensureTopics } from '../../services/common/kafka.ts'
 import { javaPartitioner } from '../../services/common/partition.ts'
+import { ingestConfig, timeLimits } from '../../services/ingest/config.ts'
 import { type Control, createControl } from './control.ts'
 import { copyProject } from './project.ts'
 import { createProxy, type FaultyProxy } from './proxy.ts'
 
 const HOST = '127.0.0.1'
 const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
-/** The shortest that a broker takes; production has 30 s. */
-export const SESSION_MS = 6_000
-/** What ingest waits for an answer of ClickHouse with that session (services/ingest/config.ts). */
-export const REQUEST_MS_MAX = 4_600
+/** As in production: the shortest that a broker takes, and what ingest waits for an answer of ClickHouse. */
+export const { session_ms: SESSION_MS, request_ms_max: REQUEST_MS_MAX } = timeLimits(
+  ingestConfig.pick({ INGEST_SESSION_MS: true, INGEST_DRAIN_MS: true }).parse({}),
+)
 
 /** A process that can be killed and started again on what it left behind. */
 export interface Part {
@@ -351,7 +352,6 @@ async function startMember(options: MemberOptions): Promise<Member> {
         KAFKA_BROKERS: `${HOST}:${options.kafkaProxy.port}`,
         CLICKHOUSE_URL: `http://${HOST}:${options.clickhouseProxy.port}`,
         INGEST_PORT: String(port),
-        INGEST_SESSION_MS: String(SESSION_MS),
         INGEST_BATCH_WAIT_MS_MAX: '50',
         CHAOS_CONTROL_PORT: String(control.port),
         CHAOS_MEMBER: name,

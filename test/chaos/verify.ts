@@ -8,7 +8,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { audit } from '../../pipelines/audit/audit.ts'
 import { directoryRegistry } from '../../schemas/registry.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
-import { offsetsOf, TOPIC } from '../../services/ingest/progress.ts'
+import { GROUP, TOPIC } from '../../services/common/progress.ts'
 import { countedFacts, type RateRow, ratesOf, type Tier } from '../oracle/oracle.ts'
 import type { Stack } from './stack.ts'
 import { nameOf, type Workload } from './workload.ts'
@@ -27,10 +27,16 @@ export const topicEnds = async (stack: Stack): Promise<Ends> => ({
   [DLQ]: await endsOf(stack, DLQ),
 })
 
-/** Records that ingest has not committed. */
+/** Records that ingest has not committed: asked of Kafka, because commits are what is to be proved. */
 export async function uncommitted(stack: Stack): Promise<number> {
-  const offsets = [...(await offsetsOf(stack.admin)).values()]
-  return Number(offsets.reduce((behind, { high, committed }) => behind + high - committed, 0n))
+  const [answer] = await stack.admin.fetchOffsets({ groupId: GROUP, topics: [TOPIC] })
+  const committed = new Map(answer?.partitions.map(one => [one.partition, BigInt(one.offset)]))
+  let behind = 0n
+  for (const [partition, end] of await endsOf(stack, TOPIC)) {
+    const at = committed.get(partition) ?? 0n
+    behind += end - (at < 0n ? 0n : at)
+  }
+  return Number(behind)
 }
 
 export async function allCommitted(stack: Stack, limit_ms: number): Promise<string | undefined> {

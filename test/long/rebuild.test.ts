@@ -13,7 +13,7 @@ import { type RebuildOptions, rebuild } from '../../pipelines/rebuild/rebuild.ts
 import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
 import { createLease } from '../../services/common/leases.ts'
-import { isPassing } from '../../services/ingest/insert.ts'
+import { isTransient } from '../../services/ingest/insert.ts'
 import { createPaused } from '../../services/ingest/pause.ts'
 import { clickhouseConfig, eventJson, eventOf } from '../events.ts'
 import { scenario } from '../oracle/generators.ts'
@@ -129,7 +129,7 @@ async function ingestAsService(events: readonly DossierEvent[]): Promise<void> {
     const rows = database.rowsOfEvents([event])
     const tried = (): Promise<void> =>
       database.insert(rows, { ingested_at_ms: Date.now() }).catch(error => {
-        if (!isPassing(error)) throw error
+        if (!isTransient(error)) throw error
         return sleep(100).then(tried)
       })
     await tried()
@@ -227,7 +227,7 @@ test('while paused nothing is inserted, and ingest is told to wait; a pause whos
     () => undefined,
     error => error,
   )
-  expect(isPassing(error), String(error)).toBe(true)
+  expect(isTransient(error), String(error)).toBe(true)
   expect(await ledger()).toEqual([])
   await sleep(1_600)
   expect(await paused()).toBe(false)
