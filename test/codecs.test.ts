@@ -48,6 +48,9 @@ const ODD_HEADERS: HeaderPairs = [
   ['alpha', null],
 ]
 
+/** What ingest adds when it sends a record home. */
+const REHOMED = ['motcua.rehomed_under', Buffer.from(String(PARTITIONS))] as const
+
 interface Sent {
   codec: CodecName
   partition: number
@@ -245,7 +248,7 @@ describe.each([
       for (const { key, value } of strays) {
         const [home] = (byKey.get(key) ?? []).filter(message => message.partition === homeOf(key))
         expect(home?.value).toEqual(value)
-        expect(pairsOf(home?.headers)).toEqual(ODD_HEADERS)
+        expect(pairsOf(home?.headers)).toEqual([...ODD_HEADERS, REHOMED])
       }
 
       const letters = await readFrom(`${TOPIC}.dlq`, starts.letters, isOurs, tombstones.length)

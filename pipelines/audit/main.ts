@@ -89,7 +89,11 @@ async function run(deps: AuditDeps): Promise<number> {
   }
   let { report, reread, until } = await auditOnce(deps, options)
   if (reread > 0) {
-    say([...linesOf(report, options.limit), `${reread} records were produced again; waiting for ingest …`, ''])
+    say([
+      ...linesOf(report, options.limit),
+      `${reread} records were produced again, or got their dead letters; waiting for ingest …`,
+      '',
+    ])
     await waitForIngest(deps, until)
     report = (await auditOnce(deps, {})).report
   }

@@ -159,6 +159,8 @@ function createRun(session: Session, options: RebuildOptions) {
        FROM rebuilds ORDER BY rebuild DESC, indexOf(['planned', 'exchanging', 'done'], phase) DESC LIMIT 1`,
     )
     if (state === undefined || state.phase === 'done' || state.schema !== (await schemaNow())) return undefined
+    // It was stopped by batches from before its cut: only a new cut has them.
+    if ((await olderThan(state.cut)) !== state.events) return undefined
     await takeShadow(clickhouse, shadow)
     return [await uuidOf(shadow), await uuidOf(LEDGER)].includes(state.shadow) ? state : undefined
   }

@@ -59,7 +59,8 @@ export async function createIngest(deps: IngestDeps) {
   const limits = timeLimits(config)
 
   let progressed_ms = now()
-  let assigned = false
+  /** Undefined: not yet a member of the group. */
+  let assigned: readonly number[] | undefined
   let paused = 0
   const moved = () => {
     progressed_ms = now()
@@ -82,6 +83,7 @@ export async function createIngest(deps: IngestDeps) {
     countAtBroker: () => partitionCount(kafka, TOPIC),
     ownership,
     log,
+    now,
   })
   const progress: Progress = createProgress({
     clickhouse,
@@ -139,9 +141,9 @@ export async function createIngest(deps: IngestDeps) {
     commit: (partition, offset) => source.commit(partition, offset),
     seek: (partition, offset) => source.seek(partition, offset),
     busy: partition => source.busy(partition),
-    forget(partition, low) {
+    forget({ partition, low, epoch }) {
       settling.forget(partition)
-      progress.restarted(partition, low)
+      progress.restarted(partition, low, epoch)
     },
   })
   const handle = createHandle({
@@ -195,18 +197,20 @@ export async function createIngest(deps: IngestDeps) {
       metrics.partitions_paused.set(number)
     },
     onAssigned: list => {
-      assigned = true
+      assigned = list
       moved()
       ownership.doubt(list)
       deadLetters.assigned()
       lives.assigned(list)
       progress.assigned(list)
-      arriving = arrive(list).catch(error => {
-        log.warn(
-          { err: error },
-          'what earlier members left with the offsets, or the partition count, could not be read',
-        )
-      })
+      arriving = lives
+        .apart(() => arrive(list))
+        .catch(error => {
+          log.warn(
+            { err: error },
+            'what earlier members left with the offsets, or the partition count, could not be read',
+          )
+        })
       void arriving.then(lookAround)
     },
     crash,
@@ -242,10 +246,17 @@ export async function createIngest(deps: IngestDeps) {
     })
   const copies = [copyOf(deadLetterCopy(TOPIC + DLQ_SUFFIX)), copyOf(alertCopy('dossier-alerts', registry))]
 
+  /** kafkajs holds on to partitions that are gone, and commits nothing any more because of them; a new start is free of them. */
+  function leaveGone(partitions: number): void {
+    if (assigned?.some(partition => partition >= partitions) === true)
+      crash(new Error(`${TOPIC} was made again with only ${partitions} partitions; ingest has to start again`))
+  }
+
   let looking: NodeJS.Timeout | undefined
   async function lookAround(): Promise<void> {
     try {
       await count.refresh()
+      leaveGone(count.current().partitions)
       await lives.look()
     } catch (error) {
       log.warn({ err: error }, 'the topic could not be looked at; it is tried again in ten seconds')
@@ -261,7 +272,7 @@ export async function createIngest(deps: IngestDeps) {
     metrics,
     live: () => (paused > 0 ? undefined : stalled()),
     ready: () => {
-      if (!assigned) return 'not yet a member of the consumer group'
+      if (assigned === undefined) return 'not yet a member of the consumer group'
       const trouble = isolate.trouble() ?? attempts.trouble()
       if (trouble !== undefined) return trouble
       if (paused > 0) return `${paused} partitions wait because ClickHouse does not take their rows`

@@ -4,10 +4,10 @@
  * has begun another life.
  */
 import type { Chunk } from './source.ts'
-import type { TopicEpochs } from './topic-epochs.ts'
+import type { NewLife, TopicEpochs } from './topic-epochs.ts'
 
 export interface LivesDeps {
-  epochs: Pick<TopicEpochs, 'check'>
+  epochs: Pick<TopicEpochs, 'check' | 'reread'>
   /** Per partition the offset behind what is settled in its present life, as far as known. */
   settled: () => Promise<ReadonlyMap<number, bigint>>
   /** Commits the beginning of a partition's new life. */
@@ -16,11 +16,13 @@ export interface LivesDeps {
   /** Whether a chunk of the partition is in hand. */
   busy: (partition: number) => boolean
   /** Nothing that is remembered of the partition's offsets holds any more. */
-  forget: (partition: number, low: bigint) => void
+  forget: (life: NewLife) => void
 }
 
 export interface Lives {
   assigned(partitions: readonly number[]): void
+  /** Does something while no partition is being looked at. */
+  apart(work: () => Promise<void>): Promise<void>
   /** Before a chunk is settled. Answers where to read on instead, where the chunk is none of the present life. */
   enter(chunk: Chunk): Promise<bigint | undefined>
   /** Looks at all assigned partitions; at those in hand before their next chunk. Throws what Kafka and ClickHouse throw. */
@@ -42,9 +44,10 @@ export function createLives({ epochs, settled, commit, seek, busy, forget }: Liv
 
   async function check(partitions: readonly number[]): Promise<void> {
     if (partitions.length === 0) return
-    await epochs.check(partitions, await settled(), async ({ partition, low }) => {
+    await epochs.check(partitions, await settled(), async life => {
+      const { partition, low } = life
       await commit(partition, low)
-      forget(partition, low)
+      forget(life)
       reached.delete(partition)
       restarts.set(partition, { low, seeks_left: SEEKS_MAX })
       if (!busy(partition)) seek(partition, low)
@@ -61,8 +64,10 @@ export function createLives({ epochs, settled, commit, seek, busy, forget }: Liv
   return {
     assigned(partitions) {
       assigned = partitions
+      epochs.reread()
       for (const memory of [looked, restarts, reached]) memory.clear()
     },
+    apart: inTurn,
     async enter({ partition, records }) {
       const [first, last] = [records[0], records.at(-1)]
       if (first === undefined || last === undefined) return undefined

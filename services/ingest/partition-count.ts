@@ -34,10 +34,11 @@ export interface PartitionCountDeps {
   countAtBroker: () => Promise<number>
   ownership: Pick<Ownership, 'endInsertsBefore'>
   log: Log
+  now: () => number
 }
 
 /** A broker that is behind tells the old, smaller count for a while. A topic made again with fewer partitions goes on telling it. */
-const SMALLER_SEEN_MIN = 3
+const SMALLER_MS_MIN = 8_000
 
 /** The count in force; 0 where no ingest has ever run. */
 export async function countInForce(clickhouse: ClickHouseClient, topic: string): Promise<CountInForce> {
@@ -51,9 +52,9 @@ export async function countInForce(clickhouse: ClickHouseClient, topic: string):
 }
 
 export function createPartitionCount(deps: PartitionCountDeps): PartitionCount {
-  const { clickhouse, topic, log } = deps
+  const { clickhouse, topic, log, now } = deps
   let current: CountInForce | undefined
-  let smaller_seen = 0
+  let smaller_since_ms: number | undefined
   let turn: Promise<unknown> = Promise.resolve()
 
   const write = (partitions: number) =>
@@ -69,11 +70,11 @@ export function createPartitionCount(deps: PartitionCountDeps): PartitionCount {
   async function look(): Promise<void> {
     const seen = await deps.countAtBroker()
     let wanted = await countInForce(clickhouse, topic)
-    smaller_seen = seen < wanted.partitions ? smaller_seen + 1 : 0
-    if (seen > wanted.partitions || smaller_seen >= SMALLER_SEEN_MIN) {
+    smaller_since_ms = seen < wanted.partitions ? (smaller_since_ms ?? now()) : undefined
+    if (seen > wanted.partitions || now() - (smaller_since_ms ?? now()) >= SMALLER_MS_MIN) {
       await write(seen)
       wanted = await countInForce(clickhouse, topic)
-      smaller_seen = 0
+      smaller_since_ms = undefined
     }
     if (wanted.epoch === current?.epoch) return
     await deps.ownership.endInsertsBefore(wanted.epoch)

@@ -25,6 +25,8 @@ interface Position {
   /** Reported, and from now on the earliest time of a batch. */
   complete_to_ms: number
   assigned_ms: number
+  /** The partition's life that the offset belongs to, from its beginning on: before `topic_epochs` has it. */
+  topic_epoch: number
 }
 
 export interface ProgressDeps {
@@ -49,8 +51,8 @@ export interface Progress {
   end(partitions: Iterable<number>): void
   /** Everything before `next_offset` is settled and committed. */
   committed(partition: number, next_offset: bigint, log_append_time_ms: number): void
-  /** The partition begins another life. */
-  restarted(partition: number, low: bigint): void
+  /** The partition begins another life; what was reported of the one before says nothing of it. */
+  restarted(partition: number, low: bigint, topic_epoch: number): void
   /** Per partition the offset behind what is settled, as far as known. */
   settled(): ReadonlyMap<number, bigint>
   start(): void
@@ -70,7 +72,7 @@ export function createProgress(deps: ProgressDeps): Progress {
   function positionOf(partition: number): Position {
     const known = positions.get(partition)
     if (known !== undefined) return known
-    const fresh = { next_offset: 0n, log_append_time_ms: 0, complete_to_ms: 0, assigned_ms: now() }
+    const fresh = { next_offset: 0n, log_append_time_ms: 0, complete_to_ms: 0, assigned_ms: now(), topic_epoch: 0 }
     positions.set(partition, fresh)
     return fresh
   }
@@ -82,7 +84,7 @@ export function createProgress(deps: ProgressDeps): Progress {
       const row = reported.get(partition)
       if (row === undefined) continue
       position.complete_to_ms = Math.max(position.complete_to_ms, row.complete_to_ms)
-      if (row.topic_epoch !== deps.epochs.of(partition)) continue
+      if (row.topic_epoch !== Math.max(position.topic_epoch, deps.epochs.of(partition))) continue
       if (row.next_offset > position.next_offset) position.next_offset = row.next_offset
       position.log_append_time_ms = Math.max(position.log_append_time_ms, row.log_append_time_ms)
     }
@@ -112,6 +114,7 @@ export function createProgress(deps: ProgressDeps): Progress {
     const rows: (string | number)[][] = []
     for (const [partition, position] of positions) {
       if (ownership.isDoubtful(partition) || !deps.epochs.isKnown(partition)) continue
+      if (position.topic_epoch > deps.epochs.of(partition)) continue
       position.complete_to_ms = Math.max(position.complete_to_ms, running.get(partition) ?? now())
       rows.push([
         partition,
@@ -179,8 +182,8 @@ export function createProgress(deps: ProgressDeps): Progress {
       position.log_append_time_ms = Math.max(position.log_append_time_ms, log_append_time_ms)
       changed = true
     },
-    restarted(partition, low) {
-      Object.assign(positionOf(partition), { next_offset: low, log_append_time_ms: 0 })
+    restarted(partition, low, topic_epoch) {
+      Object.assign(positionOf(partition), { next_offset: low, log_append_time_ms: 0, topic_epoch })
       changed = true
     },
     settled: () => new Map([...positions].map(([partition, { next_offset }]) => [partition, next_offset])),

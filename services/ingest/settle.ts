@@ -104,6 +104,7 @@ export function createSettle(deps: SettleDeps) {
         // It may have been written, or may yet be: nothing of these partitions is written before that is certain.
         ownership.doubt(written_to)
         if (isCountChanged(error)) {
+          log.info({ partitions: under.partitions }, 'the partition count has changed under a batch; it is read again')
           // Where this fails it is looked at again soon (app.ts), and the batch is refused until then.
           await count.refresh().catch(cause => log.warn({ err: cause }, 'the partition count could not be read'))
           return { done: false, pause_ms: COUNT_PAUSE_MS }

@@ -23,6 +23,8 @@ export interface TopicEpochs {
   /** The epoch of a partition; 0 where it was not looked at yet. */
   of(partition: number): number
   isKnown(partition: number): boolean
+  /** Another member may have noted something meanwhile. */
+  reread(): void
   /**
    * Looks at partitions. `settled`: per partition the offset behind the last settled record, as far as known. `onNewLife` is
    * awaited before a new epoch is noted, so that a crash in between finds it again.
@@ -58,9 +60,11 @@ export function createTopicEpochs(deps: {
 }): TopicEpochs {
   const { clickhouse, fetcher, topic, log } = deps
   const notes = new Map<number, Note>()
+  /** Partitions whose notes are as they are in ClickHouse. */
+  const read = new Set<number>()
 
   async function readNotes(partitions: readonly number[]): Promise<void> {
-    const unread = partitions.filter(partition => !notes.has(partition))
+    const unread = partitions.filter(partition => !read.has(partition))
     if (unread.length === 0) return
     const rows = await rowsOf<{ partition: number; epoch: number; first_offset: string; first_hash: string }>(
       clickhouse,
@@ -71,7 +75,10 @@ export function createTopicEpochs(deps: {
     )
     for (const { partition, epoch, first_offset, first_hash } of rows)
       notes.set(partition, { epoch, first_offset: BigInt(first_offset), first_hash })
-    for (const partition of unread) if (!notes.has(partition)) notes.set(partition, NONE)
+    for (const partition of unread) {
+      if (!notes.has(partition)) notes.set(partition, NONE)
+      read.add(partition)
+    }
   }
 
   async function note(partition: number, { epoch, first_offset, first_hash }: Note): Promise<void> {
@@ -112,6 +119,7 @@ export function createTopicEpochs(deps: {
   return {
     of: partition => notes.get(partition)?.epoch ?? 0,
     isKnown: partition => notes.has(partition),
+    reread: () => read.clear(),
     async check(partitions, settled, onNewLife) {
       await readNotes(partitions)
       const ends = await fetcher.ends(topic)

@@ -6,7 +6,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createRandom, type Random } from '../../infra/sample/random.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
-import { GROUP } from '../../services/common/progress.ts'
+import { partitionCount } from '../../services/common/kafka.ts'
+import { GROUP, TOPIC } from '../../services/common/progress.ts'
 import { MomentMissed } from './control.ts'
 import { ASSIGNED, ASSIGNED_MS_MAX, type Member, type Stack } from './stack.ts'
 import { allCommitted, topicEnds, uncommitted, verify } from './verify.ts'
@@ -120,7 +121,8 @@ export async function runCell(
   const began_ms = Date.now()
   const cell = cellName({ fault, moment })
   const random = createRandom(`chaos ${cell} ${seed}`)
-  const workload = createWorkload(`stream ${cell} ${seed}`, fault.workload?.(moment))
+  const partitions = await partitionCount(stack.kafka, TOPIC)
+  const workload = createWorkload(`stream ${cell} ${seed}`, fault.workload?.(moment), partitions)
   const kills = stack.kills
   const report: Report = {
     ...blankReport({ fault, moment }, seed),

@@ -76,8 +76,8 @@ export const CONTROLS: readonly ControlOf[] = [
     code: [
       {
         file: 'services/ingest/classify.ts',
-        from: 'else if (record.key === null || partitionOf(record.key, partitions) !== partition)',
-        to: 'else if (record.key === null || partitionOf(record.key, partitions) < 0)',
+        from: 'if (record.key !== null && home === partition)',
+        to: 'if (record.key !== null)',
       },
     ],
   },
@@ -87,7 +87,13 @@ export const CONTROLS: readonly ControlOf[] = [
     fault: 'zombie',
     moment: 'mid-batch',
     view: [SLOW, { from: 'AND fence = 0', to: '' }],
-    code: [{ file: 'services/ingest/ownership.ts', from: '      await endInserts(claimed)\n', to: '' }],
+    code: [
+      {
+        file: 'services/ingest/ownership.ts',
+        from: '    await endInserts(insert => insert.partitions.some(partition => claimed.includes(partition)))\n',
+        to: '',
+      },
+    ],
   },
 ]
 

@@ -5,6 +5,7 @@ import { mkdir, rm, statfs, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { setPartitions } from '../../infra/partitions.ts'
 import { type Fault, type Moment, type Stage, Unverified, Void } from './cell.ts'
 import { ASSIGNED, ASSIGNED_MS_MAX, type Member, REQUEST_MS_MAX, SESSION_MS } from './stack.ts'
 import type { WorkloadOptions } from './workload.ts'
@@ -309,6 +310,45 @@ const crc32: Fault = {
   },
 }
 
+const UNDER_A_BATCH = /the partition count has changed under a batch/
+const COUNT_MS_MAX = 60_000
+
+/** An operator's command: one partition more than the producer knows. It cannot be taken back, so each cell adds one. */
+const partitionCount: Fault = {
+  name: 'partition-count',
+  members: 2,
+  workload: () => ({ raised: true, hot: 40 }),
+  async run(stage) {
+    const { stack, moment, random, workload } = stage
+    const point = POINTS[moment]
+    const [first, second] = [await stage.member(), await stage.member()]
+    if (moment === 'start') await stack.control.hello(first.name, 20_000)
+    else await Promise.all([assigned(first), assigned(second)])
+    if (point !== undefined) {
+      // Held sooner it would keep the second one from its partitions.
+      stack.control.hold(first.name, point, random.between(1, 3))
+      await first.held(point)
+    }
+    if (moment === 'random') await sleep(random.between(100, 2_500))
+    const partitions = workload.partitions + 1
+    const raised = await setPartitions({ ...stack, say: () => undefined }, partitions)
+    demand(raised.in_force_after_ms !== null, 'the new count did not come into force')
+    const inForce = new RegExp(`"partitions":${partitions},.*partition count in force`)
+    await demandLine(second, inForce, COUNT_MS_MAX)
+    stage.over()
+    // What it inserted under the old count is read again under the new one.
+    if (moment === 'before-commit') await first.kill()
+    else if (point !== undefined) first.go(point)
+    await demandLine(first, inForce, COUNT_MS_MAX)
+    if (moment === 'mid-batch') await demandLine(first, UNDER_A_BATCH)
+    const how = {
+      'mid-batch': ', a batch of the old count refused by the ledger',
+      'before-commit': ', one killed with a batch of the old count',
+    }
+    return `${workload.partitions} → ${partitions} partitions, in force after ${raised.in_force_after_ms} ms, in both members${how[moment as keyof typeof how] ?? ''}`
+  },
+}
+
 const PAUSING = /^pausing ingest/
 const REBUILT = /ingest was paused for (\d+) ms/
 /** A killed one's right to rebuild ends by itself after half a minute. */
@@ -365,6 +405,7 @@ export const FAULTS: readonly Fault[] = [
   cutBroker,
   poison,
   crc32,
+  partitionCount,
   rebuild,
   diskFull,
 ]

@@ -14,8 +14,7 @@ import { startLocalKafka } from '../../infra/local/kafka/kafka.ts'
 import { freePort } from '../../infra/ports.ts'
 import { type Child, type ChildExit, startChild } from '../../infra/processes.ts'
 import { type ClickHouseConfig, createClickHouse } from '../../services/common/clickhouse.ts'
-import { ensureTopics } from '../../services/common/kafka.ts'
-import { javaPartitioner } from '../../services/common/partition.ts'
+import { createProducer, ensureTopics } from '../../services/common/kafka.ts'
 import { ingestConfig, timeLimits } from '../../services/ingest/config.ts'
 import { type Control, createControl } from './control.ts'
 import { copyProject } from './project.ts'
@@ -100,7 +99,7 @@ export async function startStack(home: string): Promise<Stack> {
       retry: { retries: 60, initialRetryTime: 100, maxRetryTime: 1_000 },
     })
     await Promise.all([ensureTopics(kafka), prepareDatabase(urlOf(first.port))])
-    const producer = kafka.producer({ createPartitioner: javaPartitioner, allowAutoTopicCreation: false })
+    const producer = createProducer(kafka)
     const admin = kafka.admin()
     await Promise.all([producer.connect(), admin.connect()])
     await coordinatorIsThere(admin)

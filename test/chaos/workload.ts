@@ -1,7 +1,7 @@
 /**
  * The seeded stream of one cell: some hundred dossiers, several events each, spread over the whole stream, with repeats,
  * corrections, voids and back, disorder, ties, changes of unit, steps across the reform of 1 July 2025, and refused records.
- * The same seed gives the same stream. It knows what it made: which events are accepted, which records are refused and why.
+ * The same seed gives the same stream, for the same number of partitions. It knows what it made: which events are accepted, which records are refused and why.
  */
 import { crc32 } from 'node:zlib'
 import { createRandom, type Random } from '../../infra/sample/random.ts'
@@ -9,6 +9,7 @@ import type { Reason } from '../../schemas/dossier-event/door.ts'
 import { type DossierEvent, dossierEventJson } from '../../schemas/dossier-event/event.ts'
 import { directoryRegistry } from '../../schemas/registry.ts'
 import { frame } from '../../schemas/wire.ts'
+import { PARTITIONS_DEFAULT } from '../../services/common/kafka.ts'
 import { partitionOf } from '../../services/common/partition.ts'
 
 export interface Delivery {
@@ -25,6 +26,8 @@ export interface Workload {
   parts: [Delivery[], Delivery[], Delivery[]]
   /** Deliveries that lie in a partition where they do not belong. */
   misplaced: number
+  /** How many partitions its producers know at first. */
+  partitions: number
 }
 export interface WorkloadOptions {
   dossiers?: number
@@ -36,9 +39,10 @@ export interface WorkloadOptions {
   poison_first?: number
   /** Half of the records by a producer that partitions by CRC32, some without a key. */
   crc32?: boolean
+  /** After the fault half of the records by a producer that knows one partition more; the others by one that does not hear of it. */
+  raised?: boolean
 }
 
-const PARTITIONS = 8
 const HOUR_MS = 3_600_000
 const DAY_MS = 24 * HOUR_MS
 /** Communes before and after the reform, districts and provinces among them. */
@@ -49,7 +53,7 @@ const schema = await directoryRegistry().newest('dossier-event')
 export const nameOf = (key: Buffer | null | undefined, value: Buffer | null | undefined): string =>
   `${key?.toString('hex') ?? '-'} ${value?.toString('base64') ?? '-'}`
 
-export function createWorkload(name: string, options: WorkloadOptions = {}): Workload {
+export function createWorkload(name: string, options: WorkloadOptions = {}, partitions = PARTITIONS_DEFAULT): Workload {
   const random = createRandom(name)
   const { dossiers = 240, events_max = 14, hot = 24, poison = 0.02, poison_first = 0 } = options
   const timed: { at: number; delivery: Delivery }[] = []
@@ -59,9 +63,9 @@ export function createWorkload(name: string, options: WorkloadOptions = {}): Wor
 
   const deliver = (event: DossierEvent, at: number) => {
     const key = Buffer.from(event.dossier_id)
-    const home = partitionOf(key, PARTITIONS)
+    const home = partitionOf(key, partitions)
     const foreign = options.crc32 === true && random.chance(0.5)
-    const partition = foreign ? crc32(key) % PARTITIONS : home
+    const partition = foreign ? crc32(key) % partitions : home
     const keyless = foreign && random.chance(0.05)
     if (partition !== home || keyless) misplaced++
     timed.push({ at, delivery: { key: keyless ? null : key, value: frame(schema.id, schema.type, event), partition } })
@@ -87,17 +91,21 @@ export function createWorkload(name: string, options: WorkloadOptions = {}): Wor
   const refuse = (at: number) => {
     const { reason, key, value } = poisonOf(random, random.of(accepted))
     refused.set(nameOf(key, value), reason)
-    timed.push({ at, delivery: { key, value, partition: random.below(PARTITIONS) } })
+    timed.push({ at, delivery: { key, value, partition: random.below(partitions) } })
   }
   for (let left = Math.round(accepted.length * poison); left > 0; left--) refuse(random.unit())
   for (let left = Math.round(accepted.length * poison_first); left > 0; left--) refuse(-random.unit())
 
   const deliveries = timed.sort((a, b) => a.at - b.at).map(({ delivery }) => delivery)
   const [first, second] = [Math.floor(deliveries.length * 0.3), Math.floor(deliveries.length * 0.7)]
+  if (options.raised)
+    for (const [at, delivery] of deliveries.slice(second).entries())
+      if (at % 2 === 1 && delivery.key !== null) delivery.partition = partitionOf(delivery.key, partitions + 1)
   return {
     accepted,
     refused,
     misplaced,
+    partitions,
     parts: [deliveries.slice(0, first), deliveries.slice(first, second), deliveries.slice(second)],
   }
 }

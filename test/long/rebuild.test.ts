@@ -13,6 +13,7 @@ import { type RebuildOptions, rebuild } from '../../pipelines/rebuild/rebuild.ts
 import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
 import { createLease } from '../../services/common/leases.ts'
+import { TOPIC } from '../../services/common/progress.ts'
 import { isTransient } from '../../services/ingest/insert.ts'
 import { createPaused } from '../../services/ingest/pause.ts'
 import { clickhouseConfig, eventJson, eventOf } from '../events.ts'
@@ -29,7 +30,7 @@ const FIRST_MS = Date.now() - 600_000
 const text = (ms: number) => new Date(ms).toISOString().slice(0, 23).replace('T', ' ')
 const database = ownDatabase(DATABASE, batch => FIRST_MS + batch * 1_000)
 const { clickhouse, ingest } = database
-const empty = () => database.empty('rebuilds', 'leases')
+const empty = () => database.empty('rebuilds', 'leases', 'ingest_progress')
 beforeEach(empty)
 
 const ledger = () =>
@@ -123,7 +124,7 @@ test.each(DAMAGES)(
   },
 )
 
-/** Inserts events one by one as ingest does: what passes is tried again. */
+/** Inserts events one by one as ingest does: after a transient error it tries again. */
 async function ingestAsService(events: readonly DossierEvent[]): Promise<void> {
   for (const event of events) {
     const rows = database.rowsOfEvents([event])
@@ -176,6 +177,39 @@ test('interrupted after some slices it goes on with the others', async () => {
   const after = await ledger()
   expect(after.length).toBeGreaterThan(before.length)
   expect(await figuresNow()).toEqual(expectedNow([...batches.flat(), ...more]))
+})
+
+test('the log is watched from where ingest has reported; a batch from before that stops the rebuild, and the next begins again', async () => {
+  const batches = lives(40)
+  for (const events of batches) await ingest(events)
+  const complete_to = text(FIRST_MS + 4_500)
+  const report = { topic: TOPIC, partition: 0, next_offset: 1, complete_to, log_append_time: complete_to }
+  await clickhouse.insert({ table: 'ingest_progress', format: 'JSONEachRow', values: [report] })
+  const stop = new AbortController()
+  await expect(
+    run({ events_per_slice: 20, signal: stop.signal, onProgress: () => stop.abort() }),
+  ).rejects.toMatchObject({ code: 'INTERRUPTED' })
+  const [planned] = await rowsOf<object>(clickhouse, 'SELECT toString(cut) AS cut, events FROM rebuilds')
+  expect(planned).toEqual({ cut: complete_to, events: 50 })
+
+  const late = [eventOf(eventJson({ dossier_id: 'R-250811-1', revision: 9, channel: 'POSTAL' }))]
+  await ingest(late, { ingested_at_ms: FIRST_MS + 4_499 })
+  expect(await run()).toMatchObject({ resumed: false })
+  expect(await figuresNow()).toEqual(expectedNow([...batches.flat(), ...late]))
+
+  // While it runs: between the slices and the catching up.
+  let disturbed_once = false
+  const later = [eventOf(eventJson({ dossier_id: 'R-250811-1', revision: 10, channel: 'COUNTER' }))]
+  await expect(
+    run(
+      {},
+      disturbed(async query => {
+        if (disturbed_once || !query.startsWith('INSERT INTO dossier_postings_rebuild_')) return
+        disturbed_once = true
+        await ingest(later, { ingested_at_ms: FIRST_MS })
+      }),
+    ),
+  ).rejects.toMatchObject({ code: 'OLD_CLOCK', message: expect.stringContaining(complete_to) })
 })
 
 test('one at a time', async () => {
