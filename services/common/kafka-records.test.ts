@@ -3,7 +3,14 @@ import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
-import { decodeMessages, encodeRecord, headersFromPairs, pairsOf, type RecordToEncode } from './kafka-records.ts'
+import {
+  type DecodedRecord,
+  decodeMessages,
+  encodeRecord,
+  headersFromPairs,
+  pairsOf,
+  type RecordToEncode,
+} from './kafka-records.ts'
 import './compression.ts'
 
 const require = createRequire(import.meta.url)
@@ -159,13 +166,12 @@ test('ordinary headers: text, bytes, null, arrays; undefined is left out', () =>
   expect(pairsOf(undefined)).toEqual([])
 })
 
-test('300,000 headers take less than a second on a quiet machine, of different names and of one', async () => {
+/** What takes quadratic time does not end within the limit of a test. */
+test('300,000 headers, of different names and of one', async () => {
   for (const nameOf of [(at: number) => `h${at}`, () => 'h']) {
     const pairs = Array.from({ length: 300_000 }, (_, at) => [nameOf(at), at % 3 ? Buffer.from('x') : null] as const)
     const given = headersFromPairs(pairs)
-    const start = performance.now()
     const { headers } = await roundTrip({ value: 'v', headers: given })
-    expect(performance.now() - start).toBeLessThan(3000)
     expect(pairsOf(headers)).toHaveLength(300_000)
   }
 })
@@ -186,16 +192,24 @@ test('lengths below zero are null, as to the broker', async () => {
   expect(found).toMatchObject({ key: null, value: null, headers: { a: null } })
 })
 
-test('bytes that are no record are an error, not a record', async () => {
+test('a batch of which no record can be read is one record with its bytes, at its last offset', async () => {
   const whole = encodeRecord({ offsetDelta: 0, key: 'k', value: 'v', headers: { a: 'b' } }).buffer
+  let unreadable = 0
   for (let at = 0; at < whole.length; at++)
     for (const byte of [0x7f, 0xff]) {
       const broken = Buffer.from(whole)
       broken[at] = byte
-      const answer = answerOf(await batchOf([{ buf: broken, buffer: broken } as { buffer: Buffer }]))
-      await decodeMessages(answer).then(
-        ([found]) => expect(found?.value ?? Buffer.alloc(0)).toHaveLength(found?.value ? 1 : 0),
-        error => expect(error.message).toMatch(/^record 0 of the batch at offset 0 is corrupt$/),
-      )
+      const batch = await batchOf([{ buf: broken, buffer: broken } as { buffer: Buffer }])
+      const found = await decodeMessages(answerOf(batch))
+      expect(found).toHaveLength(1)
+      const [record] = found as [DecodedRecord]
+      if (record.unreadable === undefined) expect(record.value?.length ?? 1).toBe(1)
+      else {
+        unreadable++
+        expect(record).toMatchObject({ key: null, offset: '0' })
+        expect(record.value?.equals(batch)).toBe(true)
+        expect(record.unreadable).toMatch(/offsets 0 to 0 cannot be read: record 0 of the batch at offset 0 is corrupt/)
+      }
     }
+  expect(unreadable).toBeGreaterThan(5)
 })

@@ -82,6 +82,25 @@ export const CONTROLS: readonly ControlOf[] = [
     ],
   },
   {
+    name: 'no-count-fence',
+    without: 'the partition count fence in the ledger, with a member that keeps its old count',
+    fault: 'partition-count',
+    moment: 'random',
+    view: [SLOW, { from: ' AND count_fence = 0', to: '' }],
+    code: [
+      {
+        file: 'services/ingest/partition-count.ts',
+        from: '    current = wanted\n',
+        to: "    if (process.env.CHAOS_MEMBER !== 'ingest-1' || current === undefined) current = wanted\n",
+      },
+      {
+        file: 'services/ingest/partition-count.ts',
+        from: '      if ((await countInForce(clickhouse, topic)).epoch === under.epoch) return true\n',
+        to: '      return true\n',
+      },
+    ],
+  },
+  {
     name: 'no-fence',
     without: 'the fence in the ledger, and the end of earlier inserts',
     fault: 'zombie',
