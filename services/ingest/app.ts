@@ -162,10 +162,12 @@ export async function createIngest(deps: IngestDeps) {
   let arriving: Promise<void> = Promise.resolve()
   async function arrive(partitions: readonly number[]): Promise<void> {
     const [answer] = await withAdmin(kafka, admin => admin.fetchOffsets({ groupId: GROUP, topics: [TOPIC] }))
-    for (const { partition, offset, metadata } of answer?.partitions ?? []) {
-      if (!partitions.includes(partition) || Number(offset) < 0) continue
+    const left = new Map(answer?.partitions.map(one => [one.partition, one]))
+    for (const partition of partitions) {
+      const { offset = '-1', metadata = null } = left.get(partition) ?? {}
+      // Also where nothing was ever committed: a member may die at the very first records.
       attempts.assigned(partition, metadata)
-      progress.committed(partition, BigInt(offset), 0)
+      if (Number(offset) >= 0) progress.committed(partition, BigInt(offset), 0)
     }
     // Partitions that are new are assigned before the next look: their records are none of the old count.
     await count.refresh()
