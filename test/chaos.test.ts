@@ -10,6 +10,7 @@ faultTests(
     'reset/before-commit',
     'poison/random',
     'crc32/start',
+    'partition-count/mid-batch',
     'rebuild/mid-batch',
   ]),
   CONTROLS.filter(({ name }) => name === 'no-reversal' || name === 'commit-first'),

@@ -2,6 +2,9 @@
  * The partition count may be raised under running ingest (`npm run partitions -- set N`): within a minute every member counts
  * under the new one, every event counts once and every refused record has its letter, whatever partitions producers with old
  * and new metadata choose meanwhile. No record is sent home twice under one count.
+ *
+ * The control is `no-count-fence` of the fault matrix: where one member keeps its old count and the ledger does not refuse its
+ * batches, hundreds of rates differ, and records go from one member to the other and back without an end.
  */
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'

@@ -195,6 +195,39 @@ test('h: a refused record of 8.3 MB in a topic that takes it', async () => {
   expect(await startedAt()).toBe(began)
 }, 120_000)
 
+test('a refused record of 20 MB that only its own codec packs small', async () => {
+  const began = await startedAt()
+  const from = await topicEnds(kafka)
+  const noise = Buffer.from(Array.from({ length: 100_000 }, (_, n) => Math.imul(n, 2_654_435_761) >>> 21))
+  const value = Buffer.concat(Array.from({ length: 200 }, () => noise))
+  await producer.send({
+    topic: TOPIC,
+    acks: -1,
+    compression: kafkajs.CompressionTypes.ZSTD,
+    messages: [{ key: 'wide', value, partition: 5 }],
+  })
+  await sendAll(producer, TOPIC, [{ ...good(), partition: 5 }])
+  await settled()
+  expect((await accountFor(kafka, clickhouse, from)).wrong).toEqual([])
+  expect(await startedAt()).toBe(began)
+}, 120_000)
+
+test('a producer that writes nothing but refused records: 80,000 small ones', async () => {
+  const began = await startedAt()
+  const from = await topicEnds(kafka)
+  for (let at = 0; at < 80_000; at += 2_500)
+    await producer.send({
+      topic: TOPIC,
+      acks: -1,
+      compression: kafkajs.CompressionTypes.ZSTD,
+      messages: Array.from({ length: 2_500 }, (_, n) => ({ key: `${at + n}`, value: `refused ${at + n}` })),
+    })
+  await sendAll(producer, TOPIC, [good()])
+  await settled(120_000)
+  expect(await accountFor(kafka, clickhouse, from)).toMatchObject({ wrong: [], dead: 80_000, in_log: 1 })
+  expect(await startedAt()).toBe(began)
+}, 240_000)
+
 test('a batch that unpacks to more than memory has room for is a dead letter with the bytes of the batch', async () => {
   const began = await startedAt()
   const from = await topicEnds(kafka)

@@ -65,7 +65,7 @@ async function send(kafka: Kafka, messages: (Message & { key: string })[]): Prom
     ...message,
     partition: partitionOf(Buffer.from(message.key), partitions),
   }))
-  return withProducer(kafka, producer => sendAll(producer, TOPIC, placed, { gzip_larger: true }))
+  return withProducer(kafka, producer => sendAll(producer, TOPIC, placed, { pack_larger: true }))
 }
 
 /** Writes dead letters where ingest writes them. */
@@ -77,7 +77,7 @@ async function sendLetters(kafka: Kafka, letters: DeadLetter[], now_ms: number):
     ...deadLetterOf(letter, now_ms),
     partition: letter.partition % partitions,
   }))
-  await withProducer(kafka, producer => sendAll(producer, topic, messages, { gzip_larger: true }))
+  await withProducer(kafka, producer => sendAll(producer, topic, messages, { pack_larger: true }))
 }
 
 /**

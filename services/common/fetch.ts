@@ -5,7 +5,8 @@
  * file is the one place that reaches for it. Errors are kafkajs's own.
  */
 import { createRequire } from 'node:module'
-import type { IHeaders, Kafka } from 'kafkajs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import kafkajs, { type IHeaders, type Kafka } from 'kafkajs'
 
 /** A record as read; nothing of its value is decoded yet. */
 export interface TopicRecord {
@@ -92,7 +93,8 @@ const BYTES = 1_048_576
 const WAIT_MS = 100
 const READ_COMMITTED = 1
 const LOG_APPEND_TIME = 1
-const TRIES_MAX = 5
+const TRIES_MAX = 3
+const ASK_MS_MAX = 10_000
 
 export const byBroker = (record: { batchContext?: { timestampType: number } }): boolean =>
   record.batchContext?.timestampType === LOG_APPEND_TIME
@@ -102,37 +104,61 @@ function nextOf(batch: Batch, from: bigint): bigint {
   return batch.isEmptyIncludingFiltered() ? from : BigInt(batch.lastOffset()) + 1n
 }
 
+/** Rejects where there is no answer for ten seconds, with an error that kafkajs would call its own. */
+export async function inTime<Answer>(topic: string, work: () => Promise<Answer>): Promise<Answer> {
+  const late = new AbortController()
+  const limit = sleep(ASK_MS_MAX, undefined, { signal: late.signal, ref: false }).then(() => {
+    throw new kafkajs.KafkaJSError(`the broker does not answer a question about ${topic}`, { retriable: true })
+  })
+  // Where the answer comes first, nobody waits for the limit any more.
+  limit.catch(() => undefined)
+  try {
+    return await Promise.race([work(), limit])
+  } finally {
+    late.abort()
+  }
+}
+
 export function openFetcher(kafka: Kafka): Fetcher {
   const symbol = Object.getOwnPropertySymbols(kafka).find(
     ({ description }) => description === 'private:Kafka:createCluster',
   )
   if (symbol === undefined) throw new Error('this is not kafkajs 2.2.4: its client has no cluster to open')
   const create = (kafka as unknown as Record<symbol, (options: object) => Cluster>)[symbol] as (o: object) => Cluster
-  const cluster = create({ metadataMaxAge: 10_000, allowAutoTopicCreation: false, isolationLevel: READ_COMMITTED })
+  const open = () => create({ metadataMaxAge: 10_000, allowAutoTopicCreation: false, isolationLevel: READ_COMMITTED })
+  let cluster = open()
   let connected: Promise<void> | undefined
 
-  /** Asks; where the broker's answer shows that our picture of the cluster is old, refreshes it and asks again. */
-  async function ask<Answer>(topic: string, question: () => Promise<Answer>): Promise<Answer> {
+  /** A request on a connection that broke may never be answered: then the whole cluster is left behind for a new one. */
+  function leaveBehind(broken: Cluster) {
+    if (cluster !== broken) return
+    cluster = open()
+    connected = undefined
+    void broken.disconnect().catch(() => undefined)
+  }
+
+  /** Asks, within a limit; where it fails, once more on a new cluster. */
+  async function ask<Answer>(topic: string, question: (cluster: Cluster) => Promise<Answer>): Promise<Answer> {
     for (let tries = 1; ; tries++) {
+      const mine = cluster
       try {
-        connected ??= cluster.connect()
-        await connected
-        await cluster.addTargetTopic(topic)
-        await cluster.refreshMetadataIfNecessary()
-        return await question()
+        return await inTime(topic, async () => {
+          connected ??= mine.connect()
+          await connected
+          await mine.addTargetTopic(topic)
+          await mine.refreshMetadataIfNecessary()
+          return question(mine)
+        })
       } catch (error) {
-        if (tries >= TRIES_MAX || (error as { type?: string }).type === 'OFFSET_OUT_OF_RANGE') throw error
-        connected = undefined
-        await new Promise(resolve => setTimeout(resolve, 100 * tries))
-        await cluster
-          .connect()
-          .then(() => cluster.refreshMetadata())
-          .catch(() => undefined)
+        if ((error as { type?: string }).type === 'OFFSET_OUT_OF_RANGE') throw error
+        leaveBehind(mine)
+        if (tries >= TRIES_MAX) throw error
+        await sleep(100 * tries)
       }
     }
   }
 
-  async function offsets(topic: string, when: object): Promise<Map<number, bigint>> {
+  async function offsets(cluster: Cluster, topic: string, when: object): Promise<Map<number, bigint>> {
     const partitions = cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => ({ partition: partitionId }))
     const [answer] = await cluster.fetchTopicsOffset([{ topic, partitions, ...when }])
     return new Map(answer?.partitions.map(({ partition, offset }) => [partition, BigInt(offset)]))
@@ -140,15 +166,18 @@ export function openFetcher(kafka: Kafka): Fetcher {
 
   return {
     ends: topic =>
-      ask(topic, async () => {
-        const [low, high] = [await offsets(topic, { fromBeginning: true }), await offsets(topic, {})]
+      ask(topic, async cluster => {
+        const [low, high] = [await offsets(cluster, topic, { fromBeginning: true }), await offsets(cluster, topic, {})]
         return new Map(
           [...low].map(([partition, first]) => [partition, { low: first, high: high.get(partition) ?? first }]),
         )
       }),
     offsetsAt: (topic, time_ms) =>
-      ask(topic, async () => {
-        const [at, end] = [await offsets(topic, { fromTimestamp: String(time_ms) }), await offsets(topic, {})]
+      ask(topic, async cluster => {
+        const [at, end] = [
+          await offsets(cluster, topic, { fromTimestamp: String(time_ms) }),
+          await offsets(cluster, topic, {}),
+        ]
         return new Map(
           [...end].map(([partition, last]) => {
             const first = at.get(partition) ?? -1n
@@ -157,7 +186,7 @@ export function openFetcher(kafka: Kafka): Fetcher {
         )
       }),
     countsAtBrokers: topic =>
-      ask(topic, () =>
+      ask(topic, cluster =>
         Promise.all(
           cluster.getNodeIds().map(async nodeId => {
             const { topicMetadata } = await (await cluster.findBroker({ nodeId })).metadata([topic])
@@ -166,9 +195,12 @@ export function openFetcher(kafka: Kafka): Fetcher {
         ),
       ),
     read: (topic, partition, from, bytes = BYTES) =>
-      ask(topic, async () => {
+      ask(topic, async cluster => {
         const leader = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))[0]
-        if (leader === undefined) throw new Error(`${topic} has no partition ${partition}, or no leader for it`)
+        if (leader === undefined)
+          throw new kafkajs.KafkaJSError(`${topic} has no partition ${partition}, or no leader for it`, {
+            retriable: true,
+          })
         const broker = await cluster.findBroker({ nodeId: leader })
         const { responses } = await broker.fetch({
           maxWaitTime: WAIT_MS,

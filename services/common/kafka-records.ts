@@ -112,8 +112,11 @@ const BATCH_HEADER_BYTES = 61
 const MAGIC_AT = 16
 const MAGIC = 2
 
-/** Records of one batch: each is an object, and a heap has room for some millions. */
-const BATCH_RECORDS_MAX = 500_000
+/** Records and headers of one batch: each is an object, and a heap has room for some millions. */
+const BATCH_OBJECTS_MAX = 500_000
+/** After so much of one answer the other batches are left for the next fetch: what is unpacked is not what was sent. */
+const ANSWER_OBJECTS_MAX = 50_000
+const ANSWER_BYTES_MAX = 67_108_864
 
 /**
  * The records of one partition in a fetch's answer. The last batch may be cut off, and is left for the next fetch. A batch that
@@ -125,10 +128,11 @@ export async function decodeMessages(answer: AnswerDecoder): Promise<DecodedReco
   const bytes = answer.readBytes(length)
   if (bytes[MAGIC_AT] !== MAGIC) return decodeOldFormat(bytes)
   const batches: DecodedRecord[][] = []
+  const spent = { objects: 0, bytes: 0 }
   for (let at = 0; at + BATCH_HEADER_BYTES <= length; ) {
     const end = at + 12 + bytes.readInt32BE(at + 8)
-    if (end > length) break
-    batches.push(await decodeBatch(bytes.subarray(at, end)))
+    if (end > length || spent.objects > ANSWER_OBJECTS_MAX || spent.bytes > ANSWER_BYTES_MAX) break
+    batches.push(await decodeBatch(bytes.subarray(at, end), spent))
     at = end
   }
   // Never as arguments of push: a stack has room for some 100,000.
@@ -141,14 +145,17 @@ function decodeOldFormat(bytes: Buffer): Promise<DecodedRecord[]> {
   return require('kafkajs/src/protocol/messageSet/decoder.js')(new Decoder(bytes), bytes.length)
 }
 
-async function decodeBatch(batch: Buffer): Promise<DecodedRecord[]> {
+async function decodeBatch(batch: Buffer, spent: { objects: number; bytes: number }): Promise<DecodedRecord[]> {
   const context = contextOf(batch)
   const count = batch.readInt32BE(57)
   if (count <= 0) return []
   const packed = batch.subarray(BATCH_HEADER_BYTES)
   try {
-    if (count > BATCH_RECORDS_MAX) throw new Error(`it has ${count} records; at most ${BATCH_RECORDS_MAX} are read`)
-    return decodeRecords(context.compression === 0 ? packed : await unpack(context.compression, packed), count, context)
+    const bytes = context.compression === 0 ? packed : await unpack(context.compression, packed)
+    spent.bytes += bytes.length
+    const records = decodeRecords(bytes, count, context)
+    spent.objects += records.reduce((sum, { headers }) => sum + 1 + pairsOf(headers).length, 0)
+    return records
   } catch (error) {
     if (context.isControlBatch) throw error
     return [unreadable(batch, context, (error as Error).message)]
@@ -204,6 +211,8 @@ export function decodeRecords(bytes: Buffer, count: number, batchContext: BatchC
   const offsetOf = adder(batchContext.firstOffset)
   const timestampOf = timestampType === 1 ? () => maxTimestamp : adder(batchContext.firstTimestamp)
   const records: DecodedRecord[] = []
+  const room = { left: BATCH_OBJECTS_MAX - count }
+  if (room.left < 0) throw tooMany()
   for (let nth = 0; nth < count; nth++) {
     const length = cursor.varint()
     const end = cursor.at + length
@@ -213,7 +222,7 @@ export function decodeRecords(bytes: Buffer, count: number, batchContext: BatchC
     const offset = offsetOf(cursor.varint())
     const key = cursor.bytesOrNull()
     const value = cursor.bytesOrNull()
-    const headers = decodeHeaders(cursor, end)
+    const headers = decodeHeaders(cursor, end, room)
     if (headers === undefined || cursor.at !== end) throw corrupt(batchContext, nth)
     const isControlRecord = isControlBatch
     records.push({ magicByte, attributes, timestamp, offset, key, value, headers, isControlRecord, batchContext })
@@ -221,9 +230,11 @@ export function decodeRecords(bytes: Buffer, count: number, batchContext: BatchC
   return records
 }
 
-function decodeHeaders(cursor: Cursor, end: number): IHeaders | undefined {
+function decodeHeaders(cursor: Cursor, end: number, room: { left: number }): IHeaders | undefined {
   const count = cursor.varint()
   if (count === 0) return NO_HEADERS
+  room.left -= count
+  if (room.left < 0) throw tooMany()
   const pairs: [string, Buffer | null][] = []
   for (let nth = 0; nth < count; nth++) {
     if (cursor.at >= end) return undefined
@@ -247,6 +258,7 @@ function adder(first: string): (delta: number | bigint) => string {
   }
 }
 
+const tooMany = () => new Error(`it has more than ${BATCH_OBJECTS_MAX} records and headers`)
 const corrupt = ({ firstOffset }: BatchContext, nth: number) =>
   new Error(`record ${nth} of the batch at offset ${firstOffset} is corrupt`)
 

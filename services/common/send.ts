@@ -38,7 +38,7 @@ export interface SendOptions {
   batch_bytes_max?: number
   batch_messages_max?: number
   /** Whether a message that is larger alone is compressed, so that the topic takes it after all. */
-  gzip_larger?: boolean
+  pack_larger?: boolean
   /** How long what was not acknowledged is sent again. */
   unacknowledged_ms_max?: number
 }
@@ -61,8 +61,8 @@ export async function sendAll(
   const bytes_max = options.batch_bytes_max ?? BATCH_BYTES_MAX
   for (const batch of batchesOf(messages, bytes_max, options.batch_messages_max ?? BATCH_MESSAGES_MAX)) {
     const alone = batch.length === 1 ? batch[0] : undefined
-    const packed = options.gzip_larger === true && alone !== undefined && bytesOfMessage(alone) > bytes_max
-    const compression = packed ? kafkajs.CompressionTypes.GZIP : kafkajs.CompressionTypes.None
+    const packed = options.pack_larger === true && alone !== undefined && bytesOfMessage(alone) > bytes_max
+    const compression = packed ? kafkajs.CompressionTypes.ZSTD : kafkajs.CompressionTypes.None
     const end_ms = Date.now() + (options.unacknowledged_ms_max ?? UNACKNOWLEDGED_MS_MAX)
     let pending = batch.map((message): Tracked => ({ ...message, [CHOSEN]: message.partition }))
     for (;;) {

@@ -8,7 +8,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import type { Kafka } from 'kafkajs'
 import { createDecoder } from '../../schemas/dossier-event/codec.ts'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
-import { openFetcher } from '../common/fetch.ts'
+import { inTime, openFetcher } from '../common/fetch.ts'
 import { createHttp } from '../common/http.ts'
 import { createProducer, partitionCount, withAdmin } from '../common/kafka.ts'
 import type { Log } from '../common/log.ts'
@@ -80,7 +80,7 @@ export async function createIngest(deps: IngestDeps) {
     clickhouse,
     topic: TOPIC,
     process: process_name,
-    countAtBroker: () => partitionCount(kafka, TOPIC),
+    countAtBroker: () => inTime(TOPIC, () => partitionCount(kafka, TOPIC)),
     ownership,
     log,
     now,
@@ -143,6 +143,7 @@ export async function createIngest(deps: IngestDeps) {
     busy: partition => source.busy(partition),
     forget({ partition, low, epoch }) {
       settling.forget(partition)
+      attempts.assigned(partition, null)
       progress.restarted(partition, low, epoch)
     },
   })
@@ -161,7 +162,9 @@ export async function createIngest(deps: IngestDeps) {
   /** What the last members left with the committed offsets, read before the first chunk after an assignment. */
   let arriving: Promise<void> = Promise.resolve()
   async function arrive(partitions: readonly number[]): Promise<void> {
-    const [answer] = await withAdmin(kafka, admin => admin.fetchOffsets({ groupId: GROUP, topics: [TOPIC] }))
+    const [answer] = await inTime(TOPIC, () =>
+      withAdmin(kafka, admin => admin.fetchOffsets({ groupId: GROUP, topics: [TOPIC] })),
+    )
     const left = new Map(answer?.partitions.map(one => [one.partition, one]))
     for (const partition of partitions) {
       const { offset = '-1', metadata = null } = left.get(partition) ?? {}

@@ -10,8 +10,8 @@ import type { Kafka, Message, Producer } from 'kafkajs'
 import type { Fetcher } from '../common/fetch.ts'
 import { type HeaderPairs, headersFromPairs, pairsOf } from '../common/kafka-records.ts'
 import type { Log } from '../common/log.ts'
-import { isTooLarge, sendAll } from '../common/send.ts'
-import { ensureDeadLettersFit, ensureTopics } from '../common/topics.ts'
+import { bytesOfMessage, isTooLarge, sendAll } from '../common/send.ts'
+import { ensureDeadLettersFit, ensureTopics, setTopicSettings } from '../common/topics.ts'
 import type { DeadLetter, Misplaced } from './classify.ts'
 
 export const DLQ_SUFFIX = '.dlq'
@@ -24,8 +24,12 @@ const OWN_PREFIX = 'motcua.record.'
 const OWN_HEADERS_MAX = 32
 const OWN_BYTES_MAX = 8_192
 const ATTEMPT = /^[1-9]\d{0,3}$/
+/** Room for what a batch adds to its records. */
+const LETTER_BYTES_MORE = 1_048_576
+const INT32_MAX = 2_147_483_647
 /** Clocks of two brokers may differ. */
 const CLOCK_MS = 60_000
+const COUNT_MS = 5_000
 
 function headerOf(pairs: HeaderPairs, name: string): string | undefined {
   return pairs.find(([key]) => key === name)?.[1]?.toString()
@@ -95,6 +99,9 @@ export function createDeadLetters(deps: {
   /** Partitions whose letters of an earlier attempt are known, and the letters. */
   const readBack = new Set<number>()
   let there = new Set<string>()
+  /** The dead-letter topic's own partition count, and when it was asked for. */
+  let count = 0
+  let counted_ms = Number.NEGATIVE_INFINITY
 
   /** Letters of these partitions in the dead-letter topic since that time. */
   async function lookBack(partitions: readonly number[], since_ms: number): Promise<void> {
@@ -124,11 +131,29 @@ export function createDeadLetters(deps: {
   }
 
   async function send(letters: readonly DeadLetter[]): Promise<void> {
-    const count = (await fetcher.ends(dlq)).size
     const now_ms = now()
+    if (now_ms - counted_ms > COUNT_MS) {
+      count = (await fetcher.ends(dlq)).size
+      counted_ms = now_ms
+    }
     // A refused record may have no key, or another's: its letter goes by the partition in which it lay.
     const messages = letters.map(letter => ({ ...deadLetterOf(letter, now_ms), partition: letter.partition % count }))
-    await sendAll(producer, dlq, messages, { gzip_larger: true })
+    await sendAll(producer, dlq, messages, { pack_larger: true })
+  }
+
+  /** A batch that one codec packs small may stay large in ours: then the topic has to take it as it is. */
+  async function sendLarge(letters: readonly DeadLetter[]): Promise<void> {
+    await ensureDeadLettersFit(kafka, log)
+    try {
+      await send(letters)
+    } catch (error) {
+      if (!isTooLarge(error)) throw error
+      const largest = Math.max(...letters.map(letter => bytesOfMessage(deadLetterOf(letter, now()))))
+      const bytes = Math.min(largest + LETTER_BYTES_MORE, INT32_MAX)
+      log.warn({ topic: dlq, bytes }, 'a dead letter is larger than its topic takes; the topic is raised')
+      await setTopicSettings(kafka, dlq, { 'max.message.bytes': String(bytes) })
+      await send(letters)
+    }
   }
 
   return {
@@ -146,9 +171,9 @@ export function createDeadLetters(deps: {
       try {
         await send(fresh)
       } catch (error) {
-        if (isTooLarge(error)) await ensureDeadLettersFit(kafka, log)
-        else if (isUnknownTopic(error)) await ensureTopics(kafka)
-        else throw error
+        if (isTooLarge(error)) return sendLarge(fresh)
+        if (!isUnknownTopic(error)) throw error
+        await ensureTopics(kafka)
         await send(fresh)
       }
     },
@@ -178,7 +203,7 @@ export const wasRehomedUnder = (headers: object, partitions: number): boolean =>
 export function createRehome(producer: Producer, topic: string) {
   return async function rehome(records: readonly Misplaced[]): Promise<Misplaced[]> {
     try {
-      await sendAll(producer, topic, records.map(rehomedOf), { gzip_larger: true })
+      await sendAll(producer, topic, records.map(rehomedOf), { pack_larger: true })
       return []
     } catch (error) {
       if (!isTooLarge(error)) throw error
@@ -186,7 +211,7 @@ export function createRehome(producer: Producer, topic: string) {
     const refused: Misplaced[] = []
     for (const record of records)
       try {
-        await sendAll(producer, topic, [rehomedOf(record)], { gzip_larger: true })
+        await sendAll(producer, topic, [rehomedOf(record)], { pack_larger: true })
       } catch (error) {
         if (!isTooLarge(error)) throw error
         refused.push(record)

@@ -40,6 +40,26 @@ const PAUSE_MS_MAX = 15_000
 const REBUILD_PAUSE_MS = 250
 const COUNT_PAUSE_MS = 250
 
+/** Records that are set aside at once, and about their bytes: what is built for a send is garbage before the next one. */
+const SLICE_RECORDS = 500
+const SLICE_BYTES = 921_600
+
+function* slicesOf<T extends DeadLetter | Misplaced>(records: readonly T[]): Iterable<T[]> {
+  let slice: T[] = []
+  let bytes = 0
+  for (const each of records) {
+    const size = (each.record.key?.length ?? 0) + (each.record.value?.length ?? 0)
+    if (slice.length === SLICE_RECORDS || (slice.length > 0 && bytes + size > SLICE_BYTES)) {
+      yield slice
+      slice = []
+      bytes = 0
+    }
+    slice.push(each)
+    bytes += size
+  }
+  if (slice.length > 0) yield slice
+}
+
 export function createSettle(deps: SettleDeps) {
   const { metrics, log, now, ownership, count } = deps
   let failures = 0
@@ -56,18 +76,28 @@ export function createSettle(deps: SettleDeps) {
     return { done: false, pause_ms }
   }
 
-  /** Step 2. A record that cannot go home is a dead letter after all. */
+  /** Step 2, in slices, each noted when it is acknowledged. A record that cannot go home is a dead letter after all. */
   async function writeAside(dead: readonly DeadLetter[], misplaced: readonly Misplaced[]): Promise<void> {
-    const homeless = misplaced.length > 0 ? await deps.rehome(misplaced) : []
-    const letters = [
-      ...dead,
-      ...homeless.map(stray => misplacedLetter(stray, 'is too large for the topic with its new key and header')),
-    ]
-    if (letters.length > 0) await deps.writeDeadLetters(letters)
-    for (const { partition, record } of [...dead, ...misplaced])
-      aside.set(partition, (aside.get(partition) ?? new Set()).add(record.offset))
-    metrics.rehomed.inc(misplaced.length - homeless.length)
+    const homeless: Misplaced[] = []
+    for (const strays of slicesOf(misplaced)) {
+      const refused = await deps.rehome(strays)
+      metrics.rehomed.inc(strays.length - refused.length)
+      note(strays.filter(stray => !refused.includes(stray)))
+      homeless.push(...refused)
+    }
+    const late = homeless.map(stray => misplacedLetter(stray, 'is too large for the topic with its new key and header'))
+    for (const letters of slicesOf([...dead, ...late])) await writeLetters(letters)
+  }
+
+  async function writeLetters(letters: readonly DeadLetter[]): Promise<void> {
+    await deps.writeDeadLetters(letters)
     for (const { refusal } of letters) metrics.dead_letters.inc({ reason: refusal.reason })
+    note(letters)
+  }
+
+  function note(records: readonly (DeadLetter | Misplaced)[]) {
+    for (const { partition, record } of records)
+      aside.set(partition, (aside.get(partition) ?? new Set()).add(record.offset))
   }
 
   async function settle(chunks: readonly Chunk[]): Promise<Outcome> {
