@@ -153,8 +153,9 @@ async function decodeBatch(batch: Buffer, spent: { objects: number; bytes: numbe
   try {
     const bytes = context.compression === 0 ? packed : await unpack(context.compression, packed)
     spent.bytes += bytes.length
-    const records = decodeRecords(bytes, count, context)
-    spent.objects += records.reduce((sum, { headers }) => sum + 1 + pairsOf(headers).length, 0)
+    const room = { left: BATCH_OBJECTS_MAX }
+    const records = decodeRecords(bytes, count, context, room)
+    spent.objects += BATCH_OBJECTS_MAX - room.left
     return records
   } catch (error) {
     if (context.isControlBatch) throw error
@@ -204,14 +205,19 @@ function unpack(compression: number, packed: Buffer): Promise<Buffer> {
   return codec().decompress(packed)
 }
 
-/** `count` records that lie one behind the other. Throws where the bytes are none. */
-export function decodeRecords(bytes: Buffer, count: number, batchContext: BatchContext): DecodedRecord[] {
+/** `count` records that lie one behind the other; records and headers are taken off `room`. Throws where the bytes are none. */
+export function decodeRecords(
+  bytes: Buffer,
+  count: number,
+  batchContext: BatchContext,
+  room = { left: BATCH_OBJECTS_MAX },
+): DecodedRecord[] {
   const cursor = new Cursor(bytes)
   const { magicByte, isControlBatch, timestampType, maxTimestamp } = batchContext
   const offsetOf = adder(batchContext.firstOffset)
   const timestampOf = timestampType === 1 ? () => maxTimestamp : adder(batchContext.firstTimestamp)
   const records: DecodedRecord[] = []
-  const room = { left: BATCH_OBJECTS_MAX - count }
+  room.left -= count
   if (room.left < 0) throw tooMany()
   for (let nth = 0; nth < count; nth++) {
     const length = cursor.varint()
