@@ -9,6 +9,7 @@ import type { DossierEvent } from '../schemas/dossier-event/event.ts'
 import { newestType } from '../schemas/registry.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
 import { openFetcher, type TopicRecord } from '../services/common/fetch.ts'
+import { headerOf } from '../services/common/headers.ts'
 import { TOPIC } from '../services/common/progress.ts'
 
 export type Ends = ReadonlyMap<number, { low: bigint; high: bigint }>
@@ -77,7 +78,9 @@ export async function accountFor(kafka: Kafka, clickhouse: ClickHouseClient, fro
   const records = await recordsOf(kafka, TOPIC, from)
   const letters = new Map<string, TopicRecord[]>()
   for (const letter of await recordsOf(kafka, `${TOPIC}.dlq`)) {
-    const [partition, offset] = ['partition', 'offset'].map(name => text(letter.headers[`__connect.errors.${name}`]))
+    const [partition, offset] = ['partition', 'offset'].map(name =>
+      headerOf(letter.headers, `__connect.errors.${name}`),
+    )
     const name = `${partition}/${offset}`
     letters.set(name, [...(letters.get(name) ?? []), letter])
   }
@@ -88,7 +91,7 @@ export async function accountFor(kafka: Kafka, clickhouse: ClickHouseClient, fro
   const inLog = new Map(rows.map(({ partition, offset, ...row }) => [`${partition}/${offset}`, row]))
   const homes = new Set(
     records
-      .filter(({ headers }) => 'motcua.rehomed_under' in headers)
+      .filter(({ headers }) => headerOf(headers, 'motcua.rehomed_under') !== undefined)
       .map(({ value }) => value?.toString('latin1') ?? ''),
   )
   const account: Account = { records: records.length, in_log: 0, dead: 0, rehomed: 0, reasons: {}, wrong: [] }
@@ -99,7 +102,7 @@ export async function accountFor(kafka: Kafka, clickhouse: ClickHouseClient, fro
     if (own.length > 1) account.wrong.push(`${name} has ${own.length} dead letters`)
     if (letter !== undefined) {
       account.dead++
-      const reason = text(letter.headers['motcua.reason'])
+      const reason = text(headerOf(letter.headers, 'motcua.reason'))
       account.reasons[reason] = (account.reasons[reason] ?? 0) + 1
       if (!same(letter.key, record.key) || !same(letter.value, record.value))
         account.wrong.push(`${name}: the dead letter has other bytes`)

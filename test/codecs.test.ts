@@ -14,17 +14,13 @@ import { afterAll, describe, expect, inject, test } from 'vitest'
 import { findJava, findMaven } from '../infra/local/java.ts'
 import { haveKafkaJars, kafkaJars } from '../infra/local/kafka/jars.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
+import { type HeaderPairs, headersFromPairs, pairsOf } from '../services/common/headers.ts'
 import { createProducer, withAdmin } from '../services/common/kafka.ts'
-import {
-  type BatchContext,
-  encodeRecord,
-  type HeaderPairs,
-  headersFromPairs,
-  pairsOf,
-} from '../services/common/kafka-records.ts'
 import { partitionOf } from '../services/common/partition.ts'
+import type { BatchContext } from '../services/common/read-records.ts'
 import { isTooLarge } from '../services/common/send.ts'
 import { topicSettings } from '../services/common/topics.ts'
+import { encodeRecord } from '../services/common/write-records.ts'
 import { avroOf, clickhouseOfTests, eventJson, eventOf, eventually, kafkaOfTests } from './events.ts'
 
 const run = promisify(execFile)
@@ -243,12 +239,12 @@ describe.each([
         expect([key, first?.batchContext.compression]).toEqual([key, CODECS[codec]])
         if (!odd) expect(first?.batchContext.lastOffsetDelta).toBeGreaterThanOrEqual(EVENTS / 2)
         expect(first?.value).toEqual(value)
-        expect(pairsOf(first?.headers)).toEqual(odd ? ODD_HEADERS : [])
+        expect([...pairsOf(first?.headers)]).toEqual(odd ? ODD_HEADERS : [])
       }
       for (const { key, value } of strays) {
         const [home] = (byKey.get(key) ?? []).filter(message => message.partition === homeOf(key))
         expect(home?.value).toEqual(value)
-        expect(pairsOf(home?.headers)).toEqual([...ODD_HEADERS, REHOMED])
+        expect([...pairsOf(home?.headers)]).toEqual([...ODD_HEADERS, REHOMED])
       }
 
       const letters = await readFrom(`${TOPIC}.dlq`, starts.letters, isOurs, tombstones.length)

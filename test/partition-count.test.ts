@@ -14,6 +14,7 @@ import { fileURLToPath } from 'node:url'
 import type { Message, Producer } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { rowsOf } from '../services/common/clickhouse.ts'
+import { headerOf } from '../services/common/headers.ts'
 import { createProducer } from '../services/common/kafka.ts'
 import { javaPartitioner, partitionOf } from '../services/common/partition.ts'
 import { caughtUp, TOPIC, untilNow } from '../services/common/progress.ts'
@@ -104,7 +105,7 @@ async function letterOf(value: Buffer) {
     found => found.length > 0,
   )
   if (letter === undefined) throw new Error('unreachable')
-  const header = (name: string) => String(letter.headers[name])
+  const header = (name: string) => headerOf(letter.headers, name)
   return {
     dlq_partition: letter.partition,
     partition: Number(header('__connect.errors.partition')),
@@ -205,15 +206,15 @@ test('8 → 9 under the stream of a producer with old metadata and of one with n
   const letters = await recordsOf(stack.kafka, DLQ)
   expect(letters).toHaveLength(refused.length)
   for (const { key, value, headers, partition } of letters) {
-    expect(String(headers['motcua.reason'])).toBe(workload.refused.get(nameOf(key, value)))
+    expect(headerOf(headers, 'motcua.reason')).toBe(workload.refused.get(nameOf(key, value)))
     // Ingest asks for the dead-letter topic's count every ten seconds; either is a partition that is there.
-    expect([8, 9].map(count => Number(headers['__connect.errors.partition']) % count)).toContain(partition)
+    expect([8, 9].map(count => Number(headerOf(headers, '__connect.errors.partition')) % count)).toContain(partition)
   }
   expect(refused.filter(({ partition }) => partition === 8).length).toBeGreaterThanOrEqual(refusedIn8.length)
 
   // A record goes home once under each count, and only where it is not there.
   const good = records.filter(({ key, value }) => !workload.refused.has(nameOf(key, value)))
-  const under = ({ headers }: (typeof good)[number]) => Number(headers[REHOMED_UNDER] ?? 0)
+  const under = ({ headers }: (typeof good)[number]) => Number(headerOf(headers, REHOMED_UNDER) ?? 0)
   const copies = (count: number) =>
     Map.groupBy(
       good.filter(record => under(record) === count),

@@ -8,7 +8,7 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
-import kafkajs, { type Kafka, type Message, type Producer } from 'kafkajs'
+import kafkajs, { type IHeaders, type Kafka, type Message, type Producer } from 'kafkajs'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { audit } from '../pipelines/audit/audit.ts'
@@ -16,8 +16,8 @@ import { AUDIT_SETTINGS } from '../pipelines/audit/ledger.ts'
 import { linesOf } from '../pipelines/audit/report.ts'
 import { directoryRegistry } from '../schemas/registry.ts'
 import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
+import { type HeaderPairs, headersFromPairs } from '../services/common/headers.ts'
 import { createKafka, createProducer } from '../services/common/kafka.ts'
-import { headersFromPairs } from '../services/common/kafka-records.ts'
 import { partitionOf } from '../services/common/partition.ts'
 import { caughtUp, TOPIC, topicEnds, untilNow } from '../services/common/progress.ts'
 import { sendAll } from '../services/common/send.ts'
@@ -29,6 +29,11 @@ import { startOwnStack } from './own-stack.ts'
 
 const RECORDS = Number(process.env.POISON_RECORDS ?? 5_000)
 const SEED = process.env.POISON_SEED ?? String(Math.floor(Math.random() * 2 ** 31))
+
+/** The long form. */
+const LONG = RECORDS > 5_000
+const SMALL = LONG ? 240_000 : 80_000
+const WIDE = LONG ? 20 : 3
 
 const closing: (() => Promise<unknown>)[] = []
 let kafka: Kafka
@@ -65,6 +70,11 @@ async function settled(limit_ms = 60_000): Promise<void> {
   for (let turn = 0; turn < 2; turn++)
     if (!(await caughtUp({ clickhouse }, await untilNow({ kafka }), limit_ms)))
       throw new Error(`ingest did not come to the end within ${limit_ms} ms`)
+}
+
+async function expectClean(): Promise<void> {
+  const report = await audit({ kafka, clickhouse, registry: directoryRegistry() })
+  expect(report.clean, linesOf(report, 20).join('\n')).toBe(true)
 }
 
 const good = () => messageOf(eventOf(eventJson({ dossier_id: `H44.12.17-250804-${randomUUID()}` })))
@@ -212,10 +222,10 @@ test('a refused record of 20 MB that only its own codec packs small', async () =
   expect(await startedAt()).toBe(began)
 }, 120_000)
 
-test('a producer that writes nothing but refused records: 80,000 small ones', async () => {
+test(`a producer that writes nothing but refused records: ${SMALL} small ones`, async () => {
   const began = await startedAt()
   const from = await topicEnds(kafka)
-  for (let at = 0; at < 80_000; at += 2_500)
+  for (let at = 0; at < SMALL; at += 2_500)
     await producer.send({
       topic: TOPIC,
       acks: -1,
@@ -223,8 +233,34 @@ test('a producer that writes nothing but refused records: 80,000 small ones', as
       messages: Array.from({ length: 2_500 }, (_, n) => ({ key: `${at + n}`, value: `refused ${at + n}` })),
     })
   await sendAll(producer, TOPIC, [good()])
-  await settled(120_000)
-  expect(await accountFor(kafka, clickhouse, from)).toMatchObject({ wrong: [], dead: 80_000, in_log: 1 })
+  await settled(240_000)
+  expect(await accountFor(kafka, clickhouse, from)).toMatchObject({ wrong: [], dead: SMALL, in_log: 1 })
+  expect(await startedAt()).toBe(began)
+}, 400_000)
+
+test('records of two million headers in every partition at once', async () => {
+  const [began, before] = [await startedAt(), await received()]
+  const from = await topicEnds(kafka)
+  const headers: HeaderPairs = {
+    length: 2_000_000,
+    *[Symbol.iterator]() {
+      for (let nth = 0; nth < this.length; nth++) yield ['', null] as const
+    },
+  }
+  const messages = Array.from({ length: 8 }, (_, partition): Message[] => {
+    const { key, value } = good()
+    const refused = { key, value: Buffer.from(`refused ${partition}`) }
+    return [refused, { key, value, partition: partitionOf(Buffer.from(String(key)), 8) }, { key, value, partition }]
+  }).flat()
+  for (const message of messages) {
+    const one = { partition: 0, ...message, headers: headers as object as IHeaders }
+    await producer.send({ topic: TOPIC, acks: -1, compression: kafkajs.CompressionTypes.ZSTD, messages: [one] })
+  }
+  await settled()
+  const account = await accountFor(kafka, clickhouse, from)
+  expect(account).toMatchObject({ wrong: [], rehomed: 0, reasons: { unknown_magic: 8 } })
+  expect(account.in_log + (account.reasons.misplaced ?? 0)).toBe(16)
+  expect(await received()).toBe(before + 8)
   expect(await startedAt()).toBe(began)
 }, 240_000)
 
@@ -292,8 +328,7 @@ test(`${RECORDS} mutated records, seed ${SEED}`, async () => {
   expect(account.in_log).toBeGreaterThan(RECORDS / 20)
   expect(account.dead).toBeGreaterThan(RECORDS / 5)
   expect(await startedAt()).toBe(began)
-  const report = await audit({ kafka, clickhouse, registry: directoryRegistry() })
-  expect(report.clean, linesOf(report, 20).join('\n')).toBe(true)
+  await expectClean()
   // Garbage is collected when there is need for it: the floor of some seconds is what is really held.
   let floor = Number.POSITIVE_INFINITY
   for (let turn = 0; turn < 40 && floor > before + 48e6; turn++) {
@@ -303,3 +338,22 @@ test(`${RECORDS} mutated records, seed ${SEED}`, async () => {
   }
   expect(floor).toBeLessThan(before + 48e6)
 }, 900_000)
+
+test(`${WIDE} batches that unpack to 250 MB each, good records between them`, async () => {
+  const [began, before] = [await startedAt(), await received()]
+  const zeros: Message = { key: 'zeros', value: Buffer.alloc(250_000_000), partition: 3 }
+  for (let nth = 0; nth < WIDE; nth++) {
+    await producer.send({ topic: TOPIC, acks: -1, compression: kafkajs.CompressionTypes.ZSTD, messages: [zeros] })
+    await sendAll(producer, TOPIC, [good()])
+  }
+  await settled(240_000)
+  expect(await received()).toBe(before + WIDE)
+  expect(await startedAt()).toBe(began)
+  const copies = await eventually(
+    () =>
+      rowsOf<{ value_bytes: string }>(clickhouse, 'SELECT value_bytes FROM dead_letters FINAL WHERE value_bytes > 2e8'),
+    rows => rows.length === WIDE,
+  )
+  expect(new Set(copies.map(({ value_bytes }) => Number(value_bytes)))).toEqual(new Set([250_000_000]))
+  await expectClean()
+}, 400_000)

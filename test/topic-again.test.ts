@@ -12,6 +12,7 @@ import { fileURLToPath } from 'node:url'
 import type { Message } from 'kafkajs'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { rowsOf } from '../services/common/clickhouse.ts'
+import { headerOf } from '../services/common/headers.ts'
 import { ensureTopics } from '../services/common/kafka.ts'
 import { partitionOf } from '../services/common/partition.ts'
 import { progressOf, TOPIC } from '../services/common/progress.ts'
@@ -113,7 +114,7 @@ async function haveLetters(refused: readonly Sent[]) {
     const lying = records.filter(record => record.value?.equals(value))
     expect(Number(lying[0]?.offset)).toBe(at % 2)
     expect(
-      found[at]?.map(({ key, headers }) => [String(key), ...COORDINATES.map(name => Number(headers[name]))]),
+      found[at]?.map(({ key, headers }) => [String(key), ...COORDINATES.map(name => Number(headerOf(headers, name)))]),
     ).toEqual(lying.map(({ key, partition, offset }) => [String(key), partition, Number(offset), life]))
   }
   // And people see them.

@@ -11,7 +11,7 @@ const recordOf = (text: string, change: Partial<TopicRecord> = {}): TopicRecord 
   value: Buffer.from(text),
   timestamp_ms: 0,
   broker_time: true,
-  headers: {},
+  headers: [],
   ...change,
 })
 const reasonOf = ({ refusals }: Verdict) => refusals?.[0]?.reason

@@ -10,7 +10,7 @@ const recordAt = (offset: number, bytes = 1): TopicRecord => ({
   value: Buffer.alloc(bytes),
   timestamp_ms: 0,
   broker_time: true,
-  headers: {},
+  headers: [],
 })
 const range = (first: number, last: number): Range => ({ first: BigInt(first), last: BigInt(last) })
 

@@ -70,7 +70,7 @@ export async function readPartition(
     if (at < first) at = first
     const { records, next } = await readOn(place, at)
     const wanted = records.filter(({ offset }) => within(offset, ranges))
-    for (const some of batchesOf(wanted, BYTES_AT_ONCE, RECORDS_AT_ONCE)) await onRecords(some as TopicRecord[])
+    for (const some of batchesOf(wanted, BYTES_AT_ONCE, RECORDS_AT_ONCE)) await onRecords(some)
     at = next
     while (open < ranges.length && (ranges[open] as Range).last < at) open++
   }

@@ -14,8 +14,8 @@ import type { Kafka, Message, Producer } from 'kafkajs'
 import { type DossierEvent, dossierEventJson } from '../../schemas/dossier-event/event.ts'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
 import { frame } from '../../schemas/wire.ts'
+import { headersFromPairs } from '../../services/common/headers.ts'
 import { createProducer, partitionCount } from '../../services/common/kafka.ts'
-import { headersFromPairs, pairsOf } from '../../services/common/kafka-records.ts'
 import { partitionOf } from '../../services/common/partition.ts'
 import { caughtUp, TOPIC, type Until } from '../../services/common/progress.ts'
 import { sendAll } from '../../services/common/send.ts'
@@ -94,7 +94,7 @@ export async function reingest(kafka: Kafka, records: readonly MissingRecord[], 
       lost.push({
         key: dossier_id,
         value: record.value,
-        headers: headersFromPairs(pairsOf(record.headers).filter(([name]) => name !== REHOMED_UNDER)),
+        headers: headersFromPairs([...record.headers].filter(([name]) => name !== REHOMED_UNDER)),
       })
   await sendLetters(kafka, letters, now_ms)
   return send(kafka, lost)

@@ -10,7 +10,6 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import type { Kafka } from 'kafkajs'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
 import type { TopicRecord } from '../../services/common/fetch.ts'
-import { headersFromPairs, pairsOf } from '../../services/common/kafka-records.ts'
 import { caughtUp, progressOf, TOPIC, topicEnds, untilNow } from '../../services/common/progress.ts'
 import { bytesOfMessage } from '../../services/common/send.ts'
 import { beginnings, gapsOf } from './gaps.ts'
@@ -197,6 +196,6 @@ function copyOf(record: TopicRecord): TopicRecord {
     ...record,
     key: copied(record.key),
     value: copied(record.value),
-    headers: headersFromPairs(pairsOf(record.headers).map(([name, value]) => [name, copied(value)])),
+    headers: [...record.headers].map(([name, value]) => [name, copied(value)]),
   }
 }

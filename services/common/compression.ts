@@ -56,12 +56,19 @@ function codec(
       } catch (cause) {
         if (cause instanceof UnpackError) throw cause
         if ((cause as NodeJS.ErrnoException).code === 'ERR_BUFFER_TOO_LARGE') throw tooLarge(name, packed, bytes_max)
+        if (isMemory(cause as NodeJS.ErrnoException)) throw cause
         const what = `a batch of ${packed.length} bytes is no ${name}: ${(cause as Error).message}`
         throw new UnpackError('CORRUPT', what, { cause })
       }
     },
   }
 }
+
+/** Memory is short for now; that says nothing of the bytes. V8's own error about it has no code. */
+const isMemory = (error: NodeJS.ErrnoException): boolean =>
+  error.code === 'Z_MEM_ERROR' ||
+  error.code === 'ZSTD_error_memory_allocation' ||
+  (error instanceof RangeError && error.code === undefined)
 
 const tooLarge = (name: CodecName, packed: Buffer, bytes_max: number) =>
   new UnpackError(

@@ -6,7 +6,9 @@
  */
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
-import kafkajs, { type IHeaders, type Kafka } from 'kafkajs'
+import kafkajs, { type Kafka } from 'kafkajs'
+import type { HeaderPairs } from './headers.ts'
+import type { DecodedRecord } from './read-records.ts'
 
 /** A record as read; nothing of its value is decoded yet. */
 export interface TopicRecord {
@@ -18,8 +20,8 @@ export interface TopicRecord {
   timestamp_ms: number
   /** Whether the broker set that time. Otherwise the producer's clock did, and nothing may be judged by it. */
   broker_time: boolean
-  headers: IHeaders
-  /** The value is a whole batch that cannot be read, and why; see kafka-records.ts. */
+  headers: HeaderPairs
+  /** The value is a whole batch that cannot be read, and why; see read-records.ts. */
   unreadable?: string
 }
 
@@ -49,15 +51,7 @@ export interface Fetcher {
 }
 
 interface Batch {
-  messages: {
-    offset: string
-    key: Buffer | null
-    value: Buffer | null
-    timestamp: string
-    headers?: IHeaders
-    unreadable?: string
-    batchContext?: { timestampType: number }
-  }[]
+  messages: DecodedRecord[]
   isEmptyIncludingFiltered(): boolean
   isEmptyDueToLogCompactedMessages(): boolean
   lastOffset(): string
@@ -220,7 +214,7 @@ export function openFetcher(kafka: Kafka): Fetcher {
             value: message.value,
             timestamp_ms: Number(message.timestamp),
             broker_time: byBroker(message),
-            headers: message.headers ?? {},
+            headers: message.pairs ?? [],
             unreadable: message.unreadable,
           })),
           next: nextOf(batch, from),

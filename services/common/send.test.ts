@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import kafkajs, { type Message, type PartitionMetadata, type ProducerRecord, type RecordMetadata } from 'kafkajs'
 import { expect, test } from 'vitest'
-import { headersFromPairs } from './kafka-records.ts'
+import { headersFromPairs } from './headers.ts'
 import { batchesOf, bytesOfMessage, checkedPartitioner, isTooLarge, sendAll, UnacknowledgedError } from './send.ts'
 
 const message = fc.record({

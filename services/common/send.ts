@@ -8,7 +8,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type ICustomPartitioner, type Message, type PartitionMetadata, type Producer } from 'kafkajs'
-import { pairsOf } from './kafka-records.ts'
+import { pairsOf } from './headers.ts'
 import { javaPartitioner } from './partition.ts'
 
 /** Kafka's default limit for a batch is 1,048,588 bytes. */
@@ -105,8 +105,12 @@ async function sendOnce(
 }
 
 /** Messages in order, in batches of so many bytes and messages at most; a larger message is a batch of its own. */
-export function* batchesOf(messages: readonly Message[], bytes_max: number, messages_max: number): Iterable<Message[]> {
-  let batch: Message[] = []
+export function* batchesOf<Some extends Sized>(
+  messages: readonly Some[],
+  bytes_max: number,
+  messages_max: number,
+): Iterable<Some[]> {
+  let batch: Some[] = []
   let batch_bytes = 0
   for (const message of messages) {
     const bytes = bytesOfMessage(message)
@@ -121,8 +125,11 @@ export function* batchesOf(messages: readonly Message[], bytes_max: number, mess
   if (batch.length > 0) yield batch
 }
 
+/** A message to send, or a record that was read. */
+type Sized = Pick<Message, 'key' | 'value'> & { readonly headers?: object }
+
 /** What a message takes in a batch, or a few bytes less. */
-export function bytesOfMessage({ key, value, headers }: Message): number {
+export function bytesOfMessage({ key, value, headers }: Sized): number {
   let bytes = RECORD_BYTES_MORE + bytesOf(key) + bytesOf(value)
   for (const [name, content] of pairsOf(headers)) bytes += HEADER_BYTES_MORE + bytesOf(name) + bytesOf(content)
   return bytes

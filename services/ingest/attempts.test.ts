@@ -15,7 +15,7 @@ const chunk = (...offsets: number[]): Chunk => ({
     value: null,
     timestamp_ms: 0,
     broker_time: true,
-    headers: {},
+    headers: [],
   })),
 })
 

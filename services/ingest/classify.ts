@@ -5,6 +5,7 @@
 import type { createDecoder } from '../../schemas/dossier-event/codec.ts'
 import type { Refusal } from '../../schemas/dossier-event/door.ts'
 import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
+import { HEADERS_MAX } from '../common/headers.ts'
 import { partitionOf } from '../common/partition.ts'
 import { wasRehomedUnder } from './dead-letters.ts'
 import type { CountInForce } from './partition-count.ts'
@@ -83,6 +84,8 @@ export function createClassify({ decoder, epochOf, parked }: ClassifyDeps) {
             topic_epoch,
             timestamp_ms: record.timestamp_ms,
           })
+        else if (record.headers.length > HEADERS_MAX)
+          dead.push(misplacedLetter(stray, `with more than ${HEADERS_MAX} headers it is not sent there`))
         else if (wasRehomedUnder(record.headers, partitions)) dead.push(misplacedLetter(stray, 'it was sent home once'))
         else misplaced.push(stray)
       }

@@ -6,6 +6,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
 import { readBody, unframe } from '../../schemas/wire.ts'
+import { headerOf } from '../common/headers.ts'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
 import { isTransient } from './insert.ts'
@@ -86,7 +87,7 @@ export const deadLetterCopy = (topic: string): Copy => ({
   table: 'dead_letters',
   // Anyone may write into the topic: what is no number or time of ours becomes the value that says "not known".
   async rowOf({ key, value, headers, timestamp_ms, offset }, partition) {
-    const header = (name: string) => headers[name]?.toString() ?? ''
+    const header = (name: string) => headerOf(headers, name) ?? ''
     const whole = (name: string, pattern: RegExp, otherwise: string) =>
       pattern.test(header(name)) ? header(name) : otherwise
     const first_ms = Date.parse(header('motcua.first_failed_at'))

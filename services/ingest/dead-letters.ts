@@ -8,7 +8,7 @@
  */
 import type { Kafka, Message, Producer } from 'kafkajs'
 import type { Fetcher } from '../common/fetch.ts'
-import { type HeaderPairs, headersFromPairs, pairsOf } from '../common/kafka-records.ts'
+import { type HeaderPair, type HeaderPairs, headerOf, headersFromPairs } from '../common/headers.ts'
 import type { Log } from '../common/log.ts'
 import { bytesOfMessage, isTooLarge, sendAll } from '../common/send.ts'
 import { ensureDeadLettersFit, ensureTopics, setTopicSettings } from '../common/topics.ts'
@@ -31,13 +31,9 @@ const INT32_MAX = 2_147_483_647
 const CLOCK_MS = 60_000
 const COUNT_MS = 5_000
 
-function headerOf(pairs: HeaderPairs, name: string): string | undefined {
-  return pairs.find(([key]) => key === name)?.[1]?.toString()
-}
-
 /** The record's own headers as far as they fit. */
-function ownHeaders(pairs: HeaderPairs): [string, Buffer | null][] {
-  const kept: [string, Buffer | null][] = []
+function ownHeaders(pairs: HeaderPairs): HeaderPair[] {
+  const kept: HeaderPair[] = []
   let bytes = 0
   for (const [name, value] of pairs) {
     bytes += name.length + (value?.length ?? 0)
@@ -51,7 +47,7 @@ function ownHeaders(pairs: HeaderPairs): [string, Buffer | null][] {
 /** The dead letter of a refused record: headers as in the contract, those of Kafka Connect first. */
 export function deadLetterOf(letter: DeadLetter, now_ms: number): Message {
   const { record, topic, topic_epoch, partition, refusal, schema_id } = letter
-  const pairs = pairsOf(record.headers)
+  const pairs = record.headers
   // A letter that was replayed tells how often; anything else is a first attempt.
   const before = headerOf(pairs, 'motcua.attempt')
   const attempts = before !== undefined && ATTEMPT.test(before) ? Number(before) : 0
@@ -114,13 +110,12 @@ export function createDeadLetters(deps: {
       for (let at = from.get(home) ?? 0n; at < end; ) {
         const { records, next } = await fetcher.read(dlq, home, at)
         for (const { headers } of records) {
-          const pairs = pairsOf(headers)
           const [epoch, partition, offset] = [
             'motcua.topic_epoch',
             '__connect.errors.partition',
             '__connect.errors.offset',
-          ].map(name => headerOf(pairs, name))
-          if (headerOf(pairs, '__connect.errors.topic') === topic && partitions.includes(Number(partition)))
+          ].map(name => headerOf(headers, name))
+          if (headerOf(headers, '__connect.errors.topic') === topic && partitions.includes(Number(partition)))
             there.add(`${epoch} ${partition} ${offset}`)
         }
         if (next === at) break
@@ -186,7 +181,7 @@ export function createDeadLetters(deps: {
 
 /** The bytes of the record, under the right key, in the partition where it belongs. */
 export function rehomedOf({ record, dossier_id, home, partitions }: Misplaced): Message & { partition: number } {
-  const kept = pairsOf(record.headers).filter(([name]) => name !== REHOMED_UNDER)
+  const kept = [...record.headers].filter(([name]) => name !== REHOMED_UNDER)
   return {
     key: dossier_id,
     value: record.value,
@@ -196,8 +191,8 @@ export function rehomedOf({ record, dossier_id, home, partitions }: Misplaced): 
 }
 
 /** Whether a record was already sent home under this count. */
-export const wasRehomedUnder = (headers: object, partitions: number): boolean =>
-  headerOf(pairsOf(headers), REHOMED_UNDER) === String(partitions)
+export const wasRehomedUnder = (headers: HeaderPairs, partitions: number): boolean =>
+  headerOf(headers, REHOMED_UNDER) === String(partitions)
 
 /** Sends records home. Returns those that the topic does not take, because they are too large with key and header. */
 export function createRehome(producer: Producer, topic: string) {

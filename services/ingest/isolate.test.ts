@@ -16,7 +16,7 @@ const chunkOf = (partition: number, offsets: readonly number[]): Chunk => ({
     value: null,
     timestamp_ms: 0,
     broker_time: true,
-    headers: {},
+    headers: [],
   })),
 })
 const namesIn = (chunks: readonly Chunk[]) =>

@@ -16,7 +16,7 @@ const record = (offset: bigint) => ({
   value: null,
   timestamp_ms: 0,
   broker_time: true,
-  headers: {},
+  headers: [],
 })
 const chunk: Chunk = { topic: 't', partition: 3, lag: 0, records: [record(10n), record(11n), record(12n)] }
 const classified = {

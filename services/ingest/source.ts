@@ -5,9 +5,11 @@
  * offsets are committed only after it said so. It is called for all fetched partitions at once. While a call runs the member
  * keeps its place in the group; a rebalance waits for running calls, so that nobody else starts before they are done.
  */
-import type { Consumer, EachBatchPayload, IHeaders, Kafka, KafkaMessage } from 'kafkajs'
+import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
 import { byBroker } from '../common/fetch.ts'
+import type { HeaderPairs } from '../common/headers.ts'
 import type { Log } from '../common/log.ts'
+import type { DecodedRecord } from '../common/read-records.ts'
 import { failPoint } from './fail-point.ts'
 
 /** A Kafka record as read; nothing is decoded yet. */
@@ -19,8 +21,8 @@ export interface SourceRecord {
   timestamp_ms: number
   /** Whether the broker set that time (LogAppendTime). */
   broker_time: boolean
-  headers: IHeaders
-  /** The value is a whole batch that cannot be read, and why; see common/kafka-records.ts. */
+  headers: HeaderPairs
+  /** The value is a whole batch that cannot be read, and why; see common/read-records.ts. */
   unreadable?: string
 }
 
@@ -85,16 +87,16 @@ export interface Source {
 const METADATA_AGE_MS_MAX = 10_000
 
 /** A time that a producer set is no time to judge by: its clock, or its unit, may be any. */
-function recordOf(message: KafkaMessage, read_ms: number): SourceRecord {
-  const broker_time = byBroker(message as object)
+function recordOf(message: DecodedRecord, read_ms: number): SourceRecord {
+  const broker_time = byBroker(message)
   return {
     offset: BigInt(message.offset),
     key: message.key,
     value: message.value,
     timestamp_ms: broker_time ? Number(message.timestamp) : read_ms,
     broker_time,
-    headers: message.headers ?? {},
-    unreadable: (message as { unreadable?: string }).unreadable,
+    headers: message.pairs ?? [],
+    unreadable: message.unreadable,
   }
 }
 
@@ -143,7 +145,8 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
     inHand.add(batch.partition)
     try {
       for (let at = 0; at < batch.messages.length && isRunning() && !isStale(); at += options.chunk_rows_max) {
-        const messages = batch.messages.slice(at, at + options.chunk_rows_max)
+        // kafkajs hands on what is put in its reader's place (common/kafka-records.ts).
+        const messages = batch.messages.slice(at, at + options.chunk_rows_max) as unknown[] as DecodedRecord[]
         const last = messages[messages.length - 1]
         if (last === undefined) return
         const read_ms = Date.now()
