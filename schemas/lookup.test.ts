@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { createDecoder } from './dossier-event/codec.ts'
-import { confluentRegistry, directoryRegistry, schemaFile } from './registry.ts'
+import { confluentRegistry, directoryRegistry, type SchemaRegistry, schemaFile } from './registry.ts'
 
 /** A registry whose answers each test sets, and which counts what it is asked. */
 let server: Server
@@ -116,7 +116,7 @@ test('an id that is registered meanwhile is found', async () => {
   expect(await decoder.prepare(9)).toEqual({ ready: 1 })
 })
 
-test('that an id is unknown is believed for 10 s, then asked again; the next "unknown" counts at once', async () => {
+test('that an id is unknown is believed for 10 s, then it has 30 s again', async () => {
   const decoder = decoderAt()
   answer = unknown
   await expectUndecidedFor30s(decoder, 9)
@@ -125,10 +125,11 @@ test('that an id is unknown is believed for 10 s, then asked again; the next "un
   expect(await decoder.prepare(9)).toEqual({ ready: 1 })
   expect(asked).toEqual([])
   decoder.clock.ms += 1
-  expect(await decoder.prepare(9)).toEqual({ ready: 1 })
-  expect(asked).toEqual([9])
+  await expectUndecidedFor30s(decoder, 9)
   decoder.clock.ms += 10_000
+  expect(await decoder.prepare(9)).toMatchObject({ ready: 0 })
   answer = knows
+  decoder.clock.ms += 500
   expect(await decoder.prepare(9)).toEqual({ ready: 1 })
   expect(reasonOf(decoder.verdict(9))).toBe('truncated_body')
 })
@@ -214,16 +215,49 @@ test.each([
   expect(decoder.verdict(9).refusals?.[0]?.message.length).toBeLessThan(500)
 })
 
-test('ids are asked for together: 8 at a time, at most 100 new ones a call, the first records first', async () => {
+test('ids are asked for together: 8 at a time, for half a second a call, the first records first', async () => {
   const decoder = decoderAt()
   const ids = Array.from({ length: 250 }, (_, n) => n + 1)
-  expect(await decoder.prepare(...ids)).toMatchObject({ ready: 100, unavailable: false })
-  expect(asked.toSorted((a, b) => a - b)).toEqual(ids.slice(0, 100))
+  answer = (response, id) => {
+    if (id === 100) decoder.clock.ms += 500
+    knows(response, id)
+  }
+  const { ready } = await decoder.prepare(...ids)
+  expect(ready).toBeGreaterThanOrEqual(100)
+  expect(ready).toBeLessThan(110)
+  expect(asked.toSorted((a, b) => a - b)).toEqual(ids.slice(0, ready))
   expect(open_max).toBeGreaterThan(1)
   const both = await Promise.all([decoder.prepare(...ids), decoder.prepare(...ids)])
-  expect(both.map(({ ready }) => ready)).toEqual([200, 250])
+  expect(both.map(({ ready }) => ready)).toEqual([250, 250])
   expect(asked).toHaveLength(250)
   expect(open_max).toBeLessThanOrEqual(8)
+})
+
+/** A registry in this process. */
+function decoderWith(answerFor: SchemaRegistry['answerFor']) {
+  const { complete: _, ...learning } = directoryRegistry()
+  return decoderAt({ ...learning, answerFor })
+}
+
+test('of many unknown ids each is asked for twice, and all are decided after 30 s, also in two partitions', async () => {
+  let requests = 0
+  const decoder = decoderWith(async () => {
+    requests++
+    return { unknown: true }
+  })
+  const partitions = [0, 1].map(nth => Array.from({ length: 25_000 }, (_, n) => 1_000_000 * nth + n + 1))
+  const begin = decoder.clock.ms
+  for (let turn = 0; partitions.some(ids => ids.length > 0); turn++) {
+    if (turn > 1_000) throw new Error('it goes on without end')
+    for (const ids of partitions) {
+      const { ready } = await decoder.prepare(...ids)
+      ids.splice(0, ready)
+    }
+    decoder.clock.ms += 5_000
+  }
+  // Not all fit at once.
+  expect(decoder.clock.ms - begin).toBeLessThan(80_000)
+  expect(requests).toBeLessThan(2.5 * 50_000)
 })
 
 test('a registry that fails is not asked for all the other ids', async () => {
@@ -235,17 +269,13 @@ test('a registry that fails is not asked for all the other ids', async () => {
 
 test('the memory of ids is bounded, and forgets what was not used for longest', async () => {
   let requests = 0
-  const { complete: _, ...learning } = directoryRegistry()
-  const decoder = decoderAt({
-    ...learning,
-    answerFor: async () => {
-      requests++
-      return { refused: 'no' }
-    },
+  const decoder = decoderWith(async () => {
+    requests++
+    return { refused: 'no' }
   })
-  for (let from = 1; from <= 10_000; from += 100)
-    await decoder.prepare(1, ...Array.from({ length: 100 }, (_, n) => from + n))
-  await decoder.prepare(20_000, 20_001)
+  for (let from = 1; from <= 40_000; from += 1_000)
+    await decoder.prepare(1, ...Array.from({ length: 1_000 }, (_, n) => from + n))
+  await decoder.prepare(50_000, 50_001)
   requests = 0
   expect(await decoder.prepare(1, 5_000)).toEqual({ ready: 2 })
   expect(requests).toBe(0)

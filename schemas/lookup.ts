@@ -3,7 +3,8 @@
  * decided (a schema that can be used, or why not) or undecided; the caller comes back for the undecided ones.
  *
  * A registry may learn an id a moment after the first record with it: "unknown" is asked again for {@link UNKNOWN_MS_MAX}
- * before it counts, and for {@link MEMORY_MS} after that it is not asked. A registry that does not answer decides nothing.
+ * before it counts. For {@link MEMORY_MS} after that it is not asked, and then everything begins anew: what garbage made of an
+ * id yesterday must not cost today's good records their time. A registry that does not answer decides nothing.
  */
 import type { AvroType } from './avro.ts'
 import { RegistryUnavailable, type SchemaAnswer, type SchemaRegistry } from './registry.ts'
@@ -14,8 +15,18 @@ const UNKNOWN_MS_MAX = 30_000
 const MEMORY_MS = 10_000
 const PAUSES_MS = [500, 1_000, 2_000, 4_000, 5_000]
 const REQUESTS_MAX = 8
-const NEW_IDS_MAX = 100
-const IDS_MAX = 10_000
+/** A call asks for so long at most: others wait for their turn. */
+const ASKING_MS_MAX = 500
+/** Where more ids than that are undecided, each is asked once more when its time is over, not in between. */
+const MANY = 100
+const IDS_MAX = 40_000
+/** Nobody waits any more for an undecided id that nobody named for so long. */
+const ABANDONED_MS = 60_000
+
+/** When to come back, where a registry does not answer. */
+const UNAVAILABLE_PAUSE_MS = 2_000
+const PAUSE_MS_MAX = 500
+const NOT_ASKED_PAUSE_MS = 10
 
 /** A schema made usable, or a sentence that says why it is not. */
 export type Usable<T> = { use: T; refused?: undefined } | { use?: undefined; refused: string }
@@ -24,6 +35,8 @@ export type Usable<T> = { use: T; refused?: undefined } | { use?: undefined; ref
 export interface Undecided {
   trouble: string
   unavailable: boolean
+  /** When it is worth coming back. */
+  pause_ms: number
 }
 
 export interface Lookup<T> {
@@ -59,6 +72,7 @@ interface Entry<T> {
   found?: Usable<T>
   /** Until when what was found counts. */
   decided_until: number
+  named_ms: number
   /** When the registry first said that it does not know the id, and how often it was asked again. */
   unknown_since?: number
   again: number
@@ -85,35 +99,37 @@ function learningLookup<T>(
     for (const id of ids) {
       const entry = entries.get(id)
       if (entry === undefined || !entries.delete(id)) continue
+      entry.named_ms = now()
       entries.set(id, entry)
     }
   }
 
   async function askAll(ids: ReadonlySet<number>): Promise<Undecided | undefined> {
     let unavailable: Undecided | undefined
-    const waiting = worthAsking(ids)
+    const waiting = [...ids].filter(due).reverse()
+    const many = waiting.length > MANY
+    const end_ms = now() + ASKING_MS_MAX
     async function askSome() {
-      for (let id = waiting.pop(); id !== undefined && unavailable === undefined; id = waiting.pop()) {
-        const entry = entryOf(id)
+      while (unavailable === undefined && now() < end_ms) {
+        const id = waiting.pop()
+        const entry = id === undefined ? undefined : entryOf(id)
+        if (id === undefined || entry === undefined) return
         const answer = await answerOf(registry, id)
         if ('unavailable' in answer) entry.undecided = unavailable = answer
-        else note(entry, id, answer)
+        else note(entry, id, answer, many)
       }
     }
     await Promise.all(Array.from({ length: REQUESTS_MAX }, askSome))
     return unavailable
   }
 
-  /** Last first. Of ids that were never asked only so many, so that random ones cannot hold up a call. */
-  function worthAsking(ids: ReadonlySet<number>): number[] {
-    let left = NEW_IDS_MAX
-    return [...ids].filter(id => due(id) && (entries.has(id) || left-- > 0)).reverse()
-  }
-
-  function entryOf(id: number): Entry<T> {
+  /** Undefined where there is no room: then ids that came before are decided first. */
+  function entryOf(id: number): Entry<T> | undefined {
     const before = entries.get(id)
     if (before !== undefined) return before
+    if (entries.size >= IDS_MAX && !makeRoom()) return undefined
     const entry = {
+      named_ms: now(),
       decided_until: Number.NEGATIVE_INFINITY,
       again: 0,
       ask_from: Number.NEGATIVE_INFINITY,
@@ -122,7 +138,14 @@ function learningLookup<T>(
     return entry
   }
 
-  function note(entry: Entry<T>, id: number, answer: SchemaAnswer): void {
+  /** Forgets the decided id that was not named for longest. One for whom records wait is kept: its time would begin anew. */
+  function makeRoom(): boolean {
+    for (const [id, { undecided, named_ms }] of entries)
+      if (undecided === undefined || now() - named_ms > ABANDONED_MS) return entries.delete(id)
+    return false
+  }
+
+  function note(entry: Entry<T>, id: number, answer: SchemaAnswer, many: boolean): void {
     delete entry.undecided
     if (answer.type !== undefined || 'refused' in answer) {
       entry.found = answer.type === undefined ? answer : usableOf(answer.type)
@@ -136,12 +159,19 @@ function learningLookup<T>(
       entry.found = { refused: why }
       entry.decided_until = now() + MEMORY_MS
       entry.ask_from = entry.decided_until
+      entry.again = 0
+      delete entry.unknown_since
       return
     }
-    entry.undecided = { trouble: `schema id ${id} is looked up again: ${why}`, unavailable: false }
-    const pause_ms = PAUSES_MS[Math.min(entry.again++, PAUSES_MS.length - 1)] as number
     // The last request comes when the time is over, so that nothing waits longer.
-    entry.ask_from = now() + Math.min(pause_ms, UNKNOWN_MS_MAX - waited_ms)
+    const left_ms = UNKNOWN_MS_MAX - waited_ms
+    const pause_ms = many ? left_ms : (PAUSES_MS[Math.min(entry.again++, PAUSES_MS.length - 1)] as number)
+    entry.ask_from = now() + Math.min(pause_ms, left_ms)
+    entry.undecided = {
+      trouble: `schema id ${id} is looked up again: ${why}`,
+      unavailable: false,
+      pause_ms: Math.min(pause_ms, left_ms, PAUSE_MS_MAX),
+    }
   }
 
   return {
@@ -153,9 +183,6 @@ function learningLookup<T>(
         const mine = turn.then(() => askAll(ids))
         turn = mine
         unavailable = await mine
-        for (const oldest of entries.keys())
-          if (entries.size > IDS_MAX) entries.delete(oldest)
-          else break
       }
       for (const id of ids)
         if (!decided(id)) return { id, ...(entries.get(id)?.undecided ?? unavailable ?? NOT_YET_ASKED) }
@@ -165,8 +192,9 @@ function learningLookup<T>(
 }
 
 const NOT_YET_ASKED: Undecided = {
-  trouble: `more than ${NEW_IDS_MAX} new schema ids came at once; the rest is asked for later`,
+  trouble: 'many new schema ids came at once; they are looked up one after the other',
   unavailable: false,
+  pause_ms: NOT_ASKED_PAUSE_MS,
 }
 
 /** An answer, or that there is none. Whatever goes wrong on the way to the registry may pass. */
@@ -176,6 +204,6 @@ async function answerOf(registry: SchemaRegistry, id: number): Promise<SchemaAns
   } catch (error) {
     const trouble =
       error instanceof RegistryUnavailable ? error.message : `the schema registry cannot be asked: ${error}`
-    return { trouble, unavailable: true }
+    return { trouble, unavailable: true, pause_ms: UNAVAILABLE_PAUSE_MS }
   }
 }

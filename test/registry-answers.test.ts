@@ -140,12 +140,19 @@ test('an id that is registered a moment after its first record is found; other p
 test('an id that nobody registers is unknown_schema after half a minute; records before it are not held up', async () => {
   const from = await topicEnds(kafka)
   const [before, unknown, behind] = [under(OWN_ID, 5), under(99, 5), under(OWN_ID, 5)]
+  // A producer whose ids are noise holds up its own partition only, and no longer than one unknown id does.
+  const noise = Array.from({ length: 5_000 }, (_, nth): Message => {
+    const value = Buffer.alloc(100)
+    value.writeUInt32BE(1_000_000 + nth, 1)
+    return { key: 'noise', value, partition: 6 }
+  })
   const sent_ms = Date.now()
-  await send(before, unknown, behind)
+  await send(before, unknown, behind, ...noise)
   await eventually(() => counted(before.dossier_id), Boolean, 10_000)
   await eventually(() => counted(behind.dossier_id), Boolean, 45_000)
   expect(Date.now() - sent_ms).toBeGreaterThan(25_000)
-  expect(await accountFor(kafka, clickhouse, from)).toMatchObject({ wrong: [], dead: 1, in_log: 2 })
+  expect(await caughtUp({ clickhouse }, await untilNow({ kafka }), 20_000)).toBe(true)
+  expect(await accountFor(kafka, clickhouse, from)).toMatchObject({ wrong: [], dead: 5_001, in_log: 2 })
   // From then on such a record is refused at once.
   const again_ms = Date.now()
   const [later, last] = [under(99, 5), under(OWN_ID, 5)]

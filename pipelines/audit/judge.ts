@@ -44,7 +44,6 @@ export interface Judge {
 
 /** A registry decides within 30 s whether an id is unknown. */
 const SCHEMA_MS_MAX = 35_000
-const SCHEMA_PAUSE_MS = 500
 const PORTION_ROWS = 200
 const PORTION_BYTES = 262_144
 const NAMES_AT_ONCE = 1_000
@@ -123,7 +122,7 @@ export function createVerdicts(
     let end = performance.now() + schema_ms_max
     while (verdicts.length < records.length) {
       const rest = records.slice(verdicts.length)
-      const { ready, trouble } = await decoder.prepare(
+      const { ready, trouble, pause_ms } = await decoder.prepare(
         rest.map(({ value, unreadable }) => (unreadable === undefined ? value : null)),
       )
       for (const record of rest.slice(0, ready)) {
@@ -137,7 +136,7 @@ export function createVerdicts(
       if (verdicts.length === records.length) break
       if (performance.now() > end)
         throw new TopicUnreadable('SCHEMA_UNAVAILABLE', `${describe(rest[ready])} cannot be judged: ${trouble}`)
-      await sleep(Math.min(SCHEMA_PAUSE_MS, schema_ms_max / 10))
+      await sleep(Math.min(pause_ms ?? 0, schema_ms_max / 10))
     }
     return verdicts
   }

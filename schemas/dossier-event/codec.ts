@@ -27,6 +27,8 @@ export interface Prepared {
   trouble?: string
   /** The schema registry does not answer: no record was at fault, and it may last. */
   unavailable?: boolean
+  /** When to prepare the rest again. */
+  pause_ms?: number
 }
 
 const RECORD_NAME = 'motcua.DossierEvent'
@@ -48,8 +50,8 @@ export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['
     }
     const undecided = await lookup.prepare(ids)
     if (undecided === undefined) return { ready: values.length }
-    const { id, trouble, unavailable } = undecided
-    return { ready: values.findIndex(value => schemaIdOf(value) === id), trouble, unavailable }
+    const { id, ...why } = undecided
+    return { ready: values.findIndex(value => schemaIdOf(value) === id), ...why }
   }
 
   /**

@@ -20,10 +20,12 @@ export interface HandleDeps {
 }
 
 const LOOK_PAUSE_MS = 1_000
-const SCHEMA_PAUSE_MS = 500
-const UNAVAILABLE_PAUSE_MS = 2_000
+
+/** Many unknown ids come one after the other. */
+const LOG_MS = 1_000
 
 export function createHandle({ lives, attempts, decoder, gather, log }: HandleDeps) {
+  let warned_ms = Number.NEGATIVE_INFINITY
   return async function handle(whole: Chunk): Promise<ChunkOutcome> {
     let seek: bigint | undefined
     try {
@@ -35,12 +37,14 @@ export function createHandle({ lives, attempts, decoder, gather, log }: HandleDe
     }
     if (seek !== undefined) return { settled: 0, seek }
 
-    const { ready, trouble, unavailable } = await decoder.prepare(whole.records.map(record => record.value))
-    const schema_pause_ms = unavailable ? UNAVAILABLE_PAUSE_MS : SCHEMA_PAUSE_MS
+    const { ready, trouble, pause_ms } = await decoder.prepare(whole.records.map(record => record.value))
     if (ready < whole.records.length) {
-      const offset = String(whole.records[ready]?.offset)
-      log.warn({ partition: whole.partition, offset, trouble }, 'a record waits for its schema')
-      if (ready === 0) return { settled: 0, pause_ms: schema_pause_ms }
+      if (performance.now() - warned_ms > LOG_MS) {
+        warned_ms = performance.now()
+        const offset = String(whole.records[ready]?.offset)
+        log.warn({ partition: whole.partition, offset, trouble }, 'a record waits for its schema')
+      }
+      if (ready === 0) return { settled: 0, pause_ms }
     }
 
     const chunk = await attempts.begin({ ...whole, records: whole.records.slice(0, ready) })
@@ -48,6 +52,6 @@ export function createHandle({ lives, attempts, decoder, gather, log }: HandleDe
     const outcome = await gather(chunk)
     if (!outcome.done) return { settled: 0, pause_ms: outcome.pause_ms }
     const settled = chunk.records.length
-    return settled === ready && ready < whole.records.length ? { settled, pause_ms: schema_pause_ms } : { settled }
+    return settled === ready && ready < whole.records.length ? { settled, pause_ms } : { settled }
   }
 }
