@@ -40,6 +40,13 @@ beforeAll(async () => {
     if (record.value?.includes('HANG-HERE')) for (;;);
 `,
     },
+    {
+      file: 'services/ingest/container.ts',
+      from: 'export function containerOf(rows: readonly GoodRow[], facts: BatchFacts): Buffer {\n',
+      to: `export function containerOf(rows: readonly GoodRow[], facts: BatchFacts): Buffer {
+  if (rows.some(({ event }) => event.dossier_id.includes('DIE-LATE'))) process.kill(process.pid, 'SIGKILL')
+`,
+    },
   ])
   closing.push(() => rm(faulty, { recursive: true, force: true }))
 }, 180_000)
@@ -141,8 +148,17 @@ test('a record at which the process dies is parked after some deaths; its neighb
   await settled(150_000)
   expect(await account()).toMatchObject({ wrong: [], in_log: 100, reasons: { undecodable: 1 } })
   expect(await counted()).toBe(before + 100)
-  expect(one.exits.length).toBeGreaterThanOrEqual(4)
+  expect(one.exits.length).toBeGreaterThanOrEqual(5)
   expect(one.exits.every(({ signal }) => signal === 'SIGKILL')).toBe(true)
+}, 180_000)
+
+test('so is one that can be decoded and kills what comes after', async () => {
+  await send(...records(10, 2), record('DIE-LATE', 2), ...records(10, 2), ...records(10, 4))
+  const one = await member('dies-late', { project: faulty })
+  await settled(150_000)
+  expect(await account()).toMatchObject({ wrong: [], in_log: 30, reasons: { undecodable: 1 } })
+  expect(await counted()).toBe(before + 30)
+  expect(one.exits.length).toBeGreaterThanOrEqual(5)
 }, 180_000)
 
 /** Four hangs of ten seconds each: in the long form only. */

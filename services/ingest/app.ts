@@ -121,6 +121,7 @@ export async function createIngest(deps: IngestDeps) {
   const attempts = createAttempts({
     commit: (partition, offset, metadata) => source.commit(partition, offset, metadata),
     decode: record => void decoder.judgeRecord(record),
+    settle: alone => isolate.settle([alone]),
     park: parked.park,
     log,
   })

@@ -3,27 +3,33 @@
  * What an exception can tell is isolate.ts's part.
  *
  * The offset's commit metadata remember what a dead process cannot: how often a member began at this offset and did not come
- * back, and, from the third time on, which record it had in hand. From then on the records of that chunk are decoded one by
- * one, each noted before. A record that was in hand at two deaths, the second time alone after all its neighbours had passed,
- * is parked: it becomes a dead letter without being decoded. A kill from outside hits no record twice in that way.
+ * back, and, from the third time on, what it had in hand. From then on the records of that chunk are decoded in blocks, each
+ * noted before; a block at which a member died, one by one, each noted. Where all could be decoded and a member died at what
+ * comes after, the records of the block are also settled one by one. A record that was in hand at two deaths, the second time
+ * alone after all its neighbours had passed, is parked: it becomes a dead letter without being decoded. A kill from outside
+ * hits no record twice in that way.
  */
 import { z } from 'zod'
 import type { Log } from '../common/log.ts'
+import type { Outcome } from './isolate.ts'
 import type { Chunk, SourceRecord } from './source.ts'
 
 /** From so many attempts on records are decoded singly. */
 const SINGLY_FROM = 3
 /** Deaths with the record in hand, after which it is parked. */
 const DEATHS_MAX = 2
-/** Records of a chunk that is decoded singly; each costs a commit. */
-const SINGLY_ROWS_MAX = 500
+/** Records of a block: where a member died at one, each of them costs a commit. */
+const BLOCK_ROWS = 500
 const PAUSE_MS = 5_000
 
 const markShape = z.object({
   attempts: z.int().min(1),
   /** The last offset of the chunk that was in hand. */
   to: z.string().regex(/^\d+$/),
-  /** The record being decoded. */
+  /** The first and the last record of the block in hand, and whether all of it could be decoded. */
+  block: z.tuple([z.string().regex(/^\d+$/), z.string().regex(/^\d+$/)]).optional(),
+  decoded: z.boolean().optional(),
+  /** The one record in hand. */
   at: z.string().regex(/^\d+$/).optional(),
   suspect: z.string().regex(/^\d+$/).optional(),
   deaths: z.int().default(0),
@@ -47,6 +53,8 @@ export interface AttemptsDeps {
   commit: (partition: number, offset: bigint, metadata: string) => Promise<void>
   /** Decodes and judges one record; what comes out does not matter here. */
   decode: (record: SourceRecord) => void
+  /** Does everything with a record but commit it; it is settled again with its neighbours. */
+  settle: (alone: Chunk) => Promise<Outcome>
   park: (partition: number, record: SourceRecord, why: string) => void
   log: Log
 }
@@ -69,9 +77,11 @@ interface State {
   fresh: boolean
 }
 
-export function createAttempts({ commit, decode, park, log }: AttemptsDeps): Attempts {
+export function createAttempts({ commit, decode, settle, park, log }: AttemptsDeps): Attempts {
   const states = new Map<number, State>()
   const waiting = new Set<number>()
+  /** One partition at a time has records in hand like this: a death must not be put down to what another one does. */
+  let turn: Promise<unknown> = Promise.resolve()
 
   /** What the last member's mark means now: one attempt more, and a death of the record that it had in hand. */
   function next(left: Mark | undefined, last: bigint): Mark {
@@ -80,39 +90,65 @@ export function createAttempts({ commit, decode, park, log }: AttemptsDeps): Att
     const attempts = left.attempts + 1
     if (left.at === undefined) return { ...left, attempts, to }
     const deaths = left.at === left.suspect ? left.deaths + 1 : 1
-    return { attempts, to, suspect: left.at, deaths }
+    return { ...left, at: undefined, attempts, to, suspect: left.at, deaths }
   }
 
-  async function singly(chunk: Chunk, mark: Mark): Promise<Chunk | { pause_ms: number }> {
+  /** A block of the chunk, which passed; then it is settled as others are, once more noted. */
+  async function carefully(chunk: Chunk, mark: Mark): Promise<Chunk | { pause_ms: number }> {
     const { partition } = chunk
-    const part = { ...chunk, records: chunk.records.slice(0, SINGLY_ROWS_MAX) }
-    const first = (part.records[0] as SourceRecord).offset
-    const suspect = part.records.find(record => String(record.offset) === mark.suspect)
-    const noted = async (record: SourceRecord) => {
-      await commit(partition, first, writeMark({ ...mark, at: String(record.offset) }))
-      try {
-        decode(record)
-      } catch {
-        // Only a death counts here: an exception comes again when the chunk is settled.
-      }
+    const part = { ...chunk, records: chunk.records.slice(0, BLOCK_ROWS) }
+    const [first, last] = [part.records[0] as SourceRecord, part.records.at(-1) as SourceRecord]
+    const [from, to] = mark.block ?? []
+    const died_here =
+      from !== undefined && to !== undefined && first.offset <= BigInt(to) && last.offset >= BigInt(from)
+    const note = (change: Partial<Mark>) => commit(partition, first.offset, writeMark({ ...mark, ...change }))
+    log.warn({ partition, offset: String(first.offset), attempts: mark.attempts }, 'records are decoded in blocks')
+    const block: Mark['block'] = [String(first.offset), String(last.offset)]
+    if (died_here) {
+      const late = await singly(part, mark, record => note({ at: String(record.offset) }), chunk.records.length === 1)
+      if (late !== undefined) return late
+    } else {
+      await note({ block, decoded: false })
+      for (const record of part.records) quietly(record)
     }
-    log.warn({ partition, offset: String(first), attempts: mark.attempts }, 'records are decoded one by one')
-    if (suspect !== undefined && chunk.records.length === 1) {
-      waiting.add(partition)
+    await note({ block, decoded: true })
+    return part
+  }
+
+  /** Only a death counts here: an exception comes again when the chunk is settled. */
+  function quietly(record: SourceRecord) {
+    try {
+      decode(record)
+    } catch {}
+  }
+
+  async function singly(
+    part: Chunk,
+    mark: Mark,
+    note: (record: SourceRecord) => Promise<void>,
+    no_neighbours: boolean,
+  ): Promise<{ pause_ms: number } | undefined> {
+    const suspect = part.records.find(record => String(record.offset) === mark.suspect)
+    if (suspect !== undefined && no_neighbours) {
+      waiting.add(part.partition)
       return { pause_ms: PAUSE_MS }
     }
-    for (const record of part.records) if (record !== suspect) await noted(record)
-    if (suspect !== undefined) {
-      if (mark.deaths >= DEATHS_MAX)
-        park(
-          partition,
-          suspect,
-          `ingest ended ${mark.deaths} times with this record in hand, and its neighbours passed`,
-        )
-      else await noted(suspect)
+    async function tryOut(record: SourceRecord): Promise<{ pause_ms: number } | undefined> {
+      await note(record)
+      quietly(record)
+      if (mark.decoded !== true) return undefined
+      const outcome = await settle({ ...part, records: [record] })
+      return outcome.done ? undefined : outcome
     }
-    await commit(partition, first, writeMark({ ...mark, at: undefined }))
-    return part
+    for (const record of part.records) {
+      const late = record === suspect ? undefined : await tryOut(record)
+      if (late !== undefined) return late
+    }
+    if (suspect === undefined) return undefined
+    if (mark.deaths < DEATHS_MAX) return tryOut(suspect)
+    const why = `ingest ended ${mark.deaths} times with this record in hand, and its neighbours passed`
+    park(part.partition, suspect, why)
+    return undefined
   }
 
   return {
@@ -133,14 +169,19 @@ export function createAttempts({ commit, decode, park, log }: AttemptsDeps): Att
       }
       const { mark } = state
       if (mark === undefined || mark.attempts < SINGLY_FROM || first.offset > BigInt(mark.to)) return chunk
-      return singly(chunk, mark)
+      const mine = turn.then(() => carefully(chunk, mark))
+      turn = mine.catch(() => undefined)
+      return mine
     },
     ended(partition, next_offset) {
       const state = states.get(partition)
       if (state?.mark === undefined) return undefined
       // Past the chunk that was in hand at a death, and in any case where there was none: nothing is left to remember.
       if (state.mark.attempts < SINGLY_FROM || next_offset > BigInt(state.mark.to)) state.mark = undefined
-      return state.mark && writeMark({ ...state.mark, suspect: undefined, deaths: 0, at: undefined })
+      const { attempts, to } = state.mark ?? {}
+      if (attempts === undefined || to === undefined) return undefined
+      state.mark = { attempts, to, deaths: 0 }
+      return writeMark(state.mark)
     },
     trouble() {
       for (const partition of waiting)
