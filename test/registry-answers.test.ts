@@ -1,7 +1,7 @@
 /**
  * Whatever a schema registry answers, ingest goes on: an answer that is no plain Avro schema of a dossier event refuses the
  * record that names it; an id that is registered a moment after its first record is found; an id that nobody registers is
- * `unknown_schema` after half a minute, while other partitions go on; and intake starts where it may look up but not register.
+ * `unknown_schema` after half a minute, while other partitions go on; and services start where they may look up but not register.
  */
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
@@ -67,7 +67,7 @@ beforeAll(async () => {
   await once(registry, 'listening')
   closing.push(async () => registry.close())
   const url = `http://127.0.0.1:${(registry.address() as AddressInfo).port}`
-  const stack = await startOwnStack({ names: ['ingest', 'intake'], more: { SCHEMA_REGISTRY_URL: url } })
+  const stack = await startOwnStack({ names: ['ingest', 'intake', 'alerts'], more: { SCHEMA_REGISTRY_URL: url } })
   closing.push(stack.close)
   urls = stack.services.urls
   kafka = createKafka(stack.config, 'motcua-registry-test', pino({ level: 'silent' }))
@@ -108,8 +108,9 @@ const send = (...messages: Message[]) => sendAll(producer, TOPIC, messages)
 const startedAt = async () =>
   /process_start_time_seconds\{[^}]*\} (\S+)/.exec(await (await fetch(`${urls.ingest}/metrics`)).text())?.[1]
 
-test('intake and ingest start where nobody may register', () => {
-  expect(requests.some(line => line.startsWith('POST /subjects/dossier-events-value'))).toBe(true)
+test('services start where they may look up and nobody may register', () => {
+  for (const subject of ['dossier-events', 'dossier-alerts'])
+    expect(requests.some(line => line.startsWith(`POST /subjects/${subject}-value`))).toBe(true)
   expect(requests.filter(line => line.endsWith('/versions'))).toEqual([])
 })
 

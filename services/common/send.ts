@@ -106,9 +106,9 @@ async function sendOnce(
 
 /** Messages in order, in batches of so many bytes and messages at most; a larger message is a batch of its own. */
 export function* batchesOf<Some extends Sized>(
-  messages: readonly Some[],
-  bytes_max: number,
-  messages_max: number,
+  messages: Iterable<Some>,
+  bytes_max = BATCH_BYTES_MAX,
+  messages_max = BATCH_MESSAGES_MAX,
 ): Iterable<Some[]> {
   let batch: Some[] = []
   let batch_bytes = 0

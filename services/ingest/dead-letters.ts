@@ -6,11 +6,12 @@
  * attempt has already written are read back, so that each record has one letter over any restart of one member. (An
  * acknowledgement that is lost may repeat one; readers count distinct coordinates.)
  */
+import { createHash } from 'node:crypto'
 import type { Kafka, Message, Producer } from 'kafkajs'
-import type { Fetcher } from '../common/fetch.ts'
+import type { Fetcher, TopicRecord } from '../common/fetch.ts'
 import { type HeaderPair, type HeaderPairs, headerOf, headersFromPairs } from '../common/headers.ts'
 import type { Log } from '../common/log.ts'
-import { bytesOfMessage, isTooLarge, sendAll } from '../common/send.ts'
+import { batchesOf, bytesOfMessage, isTooLarge, sendAll } from '../common/send.ts'
 import { ensureDeadLettersFit, ensureTopics, setTopicSettings } from '../common/topics.ts'
 import type { DeadLetter, Misplaced } from './classify.ts'
 
@@ -74,10 +75,17 @@ export function deadLetterOf(letter: DeadLetter, now_ms: number): Message {
 const isUnknownTopic = (error: unknown): boolean =>
   error instanceof Error && 'type' in error && error.type === 'UNKNOWN_TOPIC_OR_PARTITION'
 
-const nameOf = (topic_epoch: number, partition: number, offset: bigint) => `${topic_epoch} ${partition} ${offset}`
+/** Of a letter: the coordinates of its record, and the record's own bytes, since anyone may write letters. */
+function nameOf(coordinates: readonly (string | number | bigint | undefined)[], { key, value }: Bytes): string {
+  const hash = createHash('sha1')
+  for (const part of [key, value]) hash.update(part === null ? '-' : `${part.length} `).update(part ?? '')
+  return `${coordinates.join(' ')} ${hash.digest('base64')}`
+}
+type Bytes = Pick<TopicRecord, 'key' | 'value'>
 
 export interface DeadLetters {
-  write(letters: readonly DeadLetter[]): Promise<void>
+  /** Reports those that are acknowledged, some at a time: where it throws, the others may be written or not. */
+  write(letters: readonly DeadLetter[], written: (some: readonly DeadLetter[]) => void): Promise<void>
   /** Partitions were assigned: what an earlier attempt wrote of them is to be read back. */
   assigned(): void
 }
@@ -109,14 +117,15 @@ export function createDeadLetters(deps: {
       const end = ends.get(home)?.high ?? 0n
       for (let at = from.get(home) ?? 0n; at < end; ) {
         const { records, next } = await fetcher.read(dlq, home, at)
-        for (const { headers } of records) {
+        for (const letter of records) {
+          const { headers } = letter
           const [epoch, partition, offset] = [
             'motcua.topic_epoch',
             '__connect.errors.partition',
             '__connect.errors.offset',
           ].map(name => headerOf(headers, name))
           if (headerOf(headers, '__connect.errors.topic') === topic && partitions.includes(Number(partition)))
-            there.add(`${epoch} ${partition} ${offset}`)
+            there.add(nameOf([epoch, partition, offset], letter))
         }
         if (next === at) break
         at = next
@@ -125,52 +134,61 @@ export function createDeadLetters(deps: {
     for (const partition of partitions) readBack.add(partition)
   }
 
-  async function send(letters: readonly DeadLetter[]): Promise<void> {
+  /** In batches that are built one after the other, each acknowledged as a whole before it is reported. */
+  async function send(letters: readonly DeadLetter[], written: (some: DeadLetter[]) => void): Promise<void> {
     const now_ms = now()
     if (now_ms - counted_ms > COUNT_MS) {
       count = (await fetcher.ends(dlq)).size
       counted_ms = now_ms
     }
-    // A refused record may have no key, or another's: its letter goes by the partition in which it lay.
-    const messages = letters.map(letter => ({ ...deadLetterOf(letter, now_ms), partition: letter.partition % count }))
-    await sendAll(producer, dlq, messages, { pack_larger: true })
-  }
-
-  /** A batch that one codec packs small may stay large in ours: then the topic has to take it as it is. */
-  async function sendLarge(letters: readonly DeadLetter[]): Promise<void> {
-    await ensureDeadLettersFit(kafka, log)
-    try {
-      await send(letters)
-    } catch (error) {
-      if (!isTooLarge(error)) throw error
-      const largest = Math.max(...letters.map(letter => bytesOfMessage(deadLetterOf(letter, now()))))
-      const bytes = Math.min(largest + LETTER_BYTES_MORE, INT32_MAX)
-      log.warn({ topic: dlq, bytes }, 'a dead letter is larger than its topic takes; the topic is raised')
-      await setTopicSettings(kafka, dlq, { 'max.message.bytes': String(bytes) })
-      await send(letters)
+    function* messages() {
+      // A refused record may have no key, or another's: its letter goes by the partition in which it lay.
+      for (const letter of letters)
+        yield { ...deadLetterOf(letter, now_ms), partition: letter.partition % count, letter }
+    }
+    for (const batch of batchesOf(messages())) {
+      await sendBatch(batch)
+      written(batch.map(({ letter }) => letter))
     }
   }
 
+  async function sendBatch(batch: readonly Message[]): Promise<void> {
+    const sendIt = () => sendAll(producer, dlq, batch, { pack_larger: true })
+    try {
+      await sendIt()
+    } catch (error) {
+      if (isTooLarge(error)) await ensureDeadLettersFit(kafka, log)
+      else if (isUnknownTopic(error)) await ensureTopics(kafka)
+      else throw error
+      await sendIt().catch(async again => {
+        if (!isTooLarge(again)) throw again
+        await raiseFor(batch)
+        await sendIt()
+      })
+    }
+  }
+
+  /** A batch that one codec packs small may stay large in ours: then the topic has to take it as it is. */
+  async function raiseFor(batch: readonly Message[]): Promise<void> {
+    const bytes = Math.min(Math.max(...batch.map(bytesOfMessage)) + LETTER_BYTES_MORE, INT32_MAX)
+    log.warn({ topic: dlq, bytes }, 'a dead letter is larger than its topic takes; the topic is raised')
+    await setTopicSettings(kafka, dlq, { 'max.message.bytes': String(bytes) })
+  }
+
   return {
-    async write(letters) {
+    async write(letters, written) {
       const unread = [...new Set(letters.map(({ partition }) => partition))].filter(each => !readBack.has(each))
       if (unread.length > 0) {
         // By a clock that is not the broker's nothing can be found.
         const times = letters.map(({ record }) => (record.broker_time ? record.timestamp_ms : 0))
         await lookBack(unread, Math.min(...times))
       }
-      const fresh = letters.filter(
-        ({ topic_epoch, partition, record }) => !there.has(nameOf(topic_epoch, partition, record.offset)),
+      const isThere = ({ topic_epoch, partition, record }: DeadLetter) =>
+        there.size > 0 && there.has(nameOf([topic_epoch, partition, record.offset], record))
+      await send(
+        letters.filter(letter => !isThere(letter)),
+        written,
       )
-      if (fresh.length === 0) return
-      try {
-        await send(fresh)
-      } catch (error) {
-        if (isTooLarge(error)) return sendLarge(fresh)
-        if (!isUnknownTopic(error)) throw error
-        await ensureTopics(kafka)
-        await send(fresh)
-      }
     },
     assigned() {
       readBack.clear()
@@ -194,23 +212,37 @@ export function rehomedOf({ record, dossier_id, home, partitions }: Misplaced): 
 export const wasRehomedUnder = (headers: HeaderPairs, partitions: number): boolean =>
   headerOf(headers, REHOMED_UNDER) === String(partitions)
 
-/** Sends records home. Returns those that the topic does not take, because they are too large with key and header. */
+export interface Rehomed {
+  sent: Misplaced[]
+  /** The topic does not take them, because they are too large with key and header. */
+  refused: Misplaced[]
+}
+
+/** Sends records home, and reports what became of them, some at a time. */
 export function createRehome(producer: Producer, topic: string) {
-  return async function rehome(records: readonly Misplaced[]): Promise<Misplaced[]> {
+  const send = (messages: readonly Message[]) => sendAll(producer, topic, messages, { pack_larger: true })
+  const sendOne = async (stray: Misplaced): Promise<Rehomed> => {
     try {
-      await sendAll(producer, topic, records.map(rehomedOf), { pack_larger: true })
-      return []
+      await send([rehomedOf(stray)])
+      return { sent: [stray], refused: [] }
     } catch (error) {
       if (!isTooLarge(error)) throw error
+      return { sent: [], refused: [stray] }
     }
-    const refused: Misplaced[] = []
-    for (const record of records)
+  }
+  return async function rehome(strays: readonly Misplaced[], done: (some: Rehomed) => void): Promise<void> {
+    function* messages() {
+      for (const stray of strays) yield { ...rehomedOf(stray), stray }
+    }
+    for (const batch of batchesOf(messages())) {
+      const sent = batch.map(({ stray }) => stray)
       try {
-        await sendAll(producer, topic, [rehomedOf(record)], { pack_larger: true })
+        await send(batch)
+        done({ sent, refused: [] })
       } catch (error) {
         if (!isTooLarge(error)) throw error
-        refused.push(record)
+        for (const stray of sent) done(await sendOne(stray))
       }
-    return refused
+    }
   }
 }

@@ -7,7 +7,7 @@ import type { Chunk } from './source.ts'
 import type { NewLife, TopicEpochs } from './topic-epochs.ts'
 
 export interface LivesDeps {
-  epochs: Pick<TopicEpochs, 'check' | 'reread'>
+  epochs: Pick<TopicEpochs, 'check' | 'reread' | 'hasFirst'>
   /** Per partition the offset behind what is settled in its present life, as far as known. */
   settled: () => Promise<ReadonlyMap<number, bigint>>
   /** Commits the beginning of a partition's new life. */
@@ -72,7 +72,8 @@ export function createLives({ epochs, settled, commit, seek, busy, forget }: Liv
       const [first, last] = [records[0], records.at(-1)]
       if (first === undefined || last === undefined) return undefined
       await inTurn(async () => {
-        if (!looked.has(partition) || first.offset <= (reached.get(partition) ?? -1n)) await check([partition])
+        const again = first.offset <= (reached.get(partition) ?? -1n)
+        if (!looked.has(partition) || again || !epochs.hasFirst(partition)) await check([partition])
       })
       const restart = restarts.get(partition)
       if (restart !== undefined && first.offset > restart.low && restart.seeks_left-- > 0) return restart.low

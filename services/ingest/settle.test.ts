@@ -48,6 +48,8 @@ interface Failure {
   at?: string
   error?: unknown
   paused?: boolean
+  /** Whether the first dead letter is acknowledged before the step fails. */
+  half_way?: boolean
   /** Whether the topic does not take the misplaced record back. */
   too_large?: boolean
   /** Whether another member has written a new count that this one has not read. */
@@ -61,6 +63,7 @@ function settleWith({
   at,
   error = new Error('unknown'),
   paused = false,
+  half_way = false,
   too_large = false,
   outdated = false,
   readings = [],
@@ -88,14 +91,17 @@ function settleWith({
       },
       holds: async () => !outdated,
     },
-    writeDeadLetters: async some => {
+    writeDeadLetters: async (some, written) => {
+      const first = some.slice(0, half_way ? 1 : undefined)
+      letters.push(...first)
+      if (half_way) written(first)
       await step('dead letters')
-      letters.push(...some)
+      written(some)
     },
-    rehome: async records => {
+    rehome: async (strays, done) => {
       await step('rehome')
-      home.push(...records.map(({ record: { offset } }) => offset))
-      return too_large ? [...records] : []
+      home.push(...strays.map(({ record: { offset } }) => offset))
+      done(too_large ? { sent: [], refused: [...strays] } : { sent: [...strays], refused: [] })
     },
     insert: async (_, { count_epoch }) => {
       under.push(count_epoch)
@@ -160,6 +166,18 @@ test.each(['dead letters', 'rehome'])('%s that Kafka does not acknowledge: read 
   expect(steps).not.toContain('insert')
   expect(steps.filter(step => step === at)).toHaveLength(2)
   expect(doubted).toEqual([])
+})
+
+test('a dead letter that was acknowledged before others failed is not written again', async () => {
+  const dead = [11n, 13n, 14n].map(offset => ({ ...classified.dead[0], record: record(offset) }) as DeadLetter)
+  const { settle, letters } = settleWith({
+    at: 'dead letters',
+    error: new UnacknowledgedError('t', [3]),
+    half_way: true,
+    readings: [1, 2, 3].map(() => ({ ...classified, dead })),
+  })
+  for (let turn = 0; turn < 3; turn++) expect(await settle([chunk])).toMatchObject({ done: false })
+  expect(letters.map(({ record: { offset } }) => offset)).toEqual([11n, 13n, 14n])
 })
 
 test('another partition count: it is read, and the batch is read again soon, under the new one', async () => {

@@ -10,6 +10,7 @@ import { randomBytes } from 'node:crypto'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
 import { type Classify, type DeadLetter, type Misplaced, misplacedLetter } from './classify.ts'
+import type { DeadLetters, Rehomed } from './dead-letters.ts'
 import { failPoint } from './fail-point.ts'
 import { type Insert, isCountChanged, isTransient } from './insert.ts'
 import type { Outcome } from './isolate.ts'
@@ -22,9 +23,8 @@ import type { Chunk } from './source.ts'
 export interface SettleDeps {
   classify: Classify
   count: PartitionCount
-  writeDeadLetters: (letters: readonly DeadLetter[]) => Promise<void>
-  /** Returns the records that the topic does not take back. */
-  rehome: (records: readonly Misplaced[]) => Promise<Misplaced[]>
+  writeDeadLetters: DeadLetters['write']
+  rehome: (strays: readonly Misplaced[], done: (some: Rehomed) => void) => Promise<void>
   insert: Insert
   ownership: Ownership
   progress: Pick<Progress, 'begin' | 'end'>
@@ -39,26 +39,6 @@ const PAUSE_MS_MAX = 15_000
 /** A rebuild's exchange takes about a second. */
 const REBUILD_PAUSE_MS = 250
 const COUNT_PAUSE_MS = 250
-
-/** Records that are set aside at once, and about their bytes: what is built for a send is garbage before the next one. */
-const SLICE_RECORDS = 500
-const SLICE_BYTES = 921_600
-
-function* slicesOf<T extends DeadLetter | Misplaced>(records: readonly T[]): Iterable<T[]> {
-  let slice: T[] = []
-  let bytes = 0
-  for (const each of records) {
-    const size = (each.record.key?.length ?? 0) + (each.record.value?.length ?? 0)
-    if (slice.length === SLICE_RECORDS || (slice.length > 0 && bytes + size > SLICE_BYTES)) {
-      yield slice
-      slice = []
-      bytes = 0
-    }
-    slice.push(each)
-    bytes += size
-  }
-  if (slice.length > 0) yield slice
-}
 
 export function createSettle(deps: SettleDeps) {
   const { metrics, log, now, ownership, count } = deps
@@ -76,23 +56,21 @@ export function createSettle(deps: SettleDeps) {
     return { done: false, pause_ms }
   }
 
-  /** Step 2, in slices, each noted when it is acknowledged. A record that cannot go home is a dead letter after all. */
+  /** Step 2, each noted when it is acknowledged. A record that cannot go home is a dead letter after all. */
   async function writeAside(dead: readonly DeadLetter[], misplaced: readonly Misplaced[]): Promise<void> {
-    const homeless: Misplaced[] = []
-    for (const strays of slicesOf(misplaced)) {
-      const refused = await deps.rehome(strays)
-      metrics.rehomed.inc(strays.length - refused.length)
-      note(strays.filter(stray => !refused.includes(stray)))
-      homeless.push(...refused)
-    }
-    const late = homeless.map(stray => misplacedLetter(stray, 'is too large for the topic with its new key and header'))
-    for (const letters of slicesOf([...dead, ...late])) await writeLetters(letters)
-  }
-
-  async function writeLetters(letters: readonly DeadLetter[]): Promise<void> {
-    await deps.writeDeadLetters(letters)
-    for (const { refusal } of letters) metrics.dead_letters.inc({ reason: refusal.reason })
-    note(letters)
+    const letters = [...dead]
+    if (misplaced.length > 0)
+      await deps.rehome(misplaced, ({ sent, refused }) => {
+        metrics.rehomed.inc(sent.length)
+        note(sent)
+        for (const stray of refused)
+          letters.push(misplacedLetter(stray, 'is too large for the topic with its new key and header'))
+      })
+    if (letters.length > 0)
+      await deps.writeDeadLetters(letters, written => {
+        for (const { refusal } of written) metrics.dead_letters.inc({ reason: refusal.reason })
+        note(written)
+      })
   }
 
   function note(records: readonly (DeadLetter | Misplaced)[]) {

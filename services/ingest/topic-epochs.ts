@@ -23,6 +23,8 @@ export interface TopicEpochs {
   /** The epoch of a partition; 0 where it was not looked at yet. */
   of(partition: number): number
   isKnown(partition: number): boolean
+  /** Whether its first record is noted; not yet, where it had none when it was looked at. */
+  hasFirst(partition: number): boolean
   /** Another member may have noted something meanwhile. */
   reread(): void
   /**
@@ -119,6 +121,7 @@ export function createTopicEpochs(deps: {
   return {
     of: partition => notes.get(partition)?.epoch ?? 0,
     isKnown: partition => notes.has(partition),
+    hasFirst: partition => (notes.get(partition)?.first_offset ?? EMPTY) !== EMPTY,
     reread: () => read.clear(),
     async check(partitions, settled, onNewLife) {
       await readNotes(partitions)
