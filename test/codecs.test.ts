@@ -156,7 +156,8 @@ async function readFrom(
   await consumer.run({
     autoCommit: false,
     eachBatch: async ({ batch: { partition, messages } }) => {
-      for (const message of messages) if (concerns(message)) read.push({ ...message, partition } as Read)
+      for (const message of messages)
+        if (concerns(message)) read.push(Object.assign(message, { partition }) as object as Read)
     },
   })
   for (const { partition, offset } of starts) consumer.seek({ topic, partition, offset })
