@@ -340,6 +340,7 @@ test(`${RECORDS} mutated records, seed ${SEED}`, async () => {
 }, 900_000)
 
 test(`${WIDE} batches that unpack to 250 MB each, good records between them`, async () => {
+  await settled()
   const [began, before] = [await startedAt(), await received()]
   const zeros: Message = { key: 'zeros', value: Buffer.alloc(250_000_000), partition: 3 }
   for (let nth = 0; nth < WIDE; nth++) {

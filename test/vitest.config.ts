@@ -3,7 +3,7 @@ import { defineConfig } from 'vitest/config'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 
-/** These start and kill processes of their own, and mostly wait for them: beside the others, one after the other. */
+/** These start and kill processes of their own, and mostly wait for them: two at a time, beside the others. */
 const OWN_PROCESSES = 'chaos runtime-kafka clickhouse-local poison registry-answers parking partition-count topic-again'
   .split(' ')
   .map(name => `test/${name}.test.ts`)
@@ -48,7 +48,7 @@ export default defineConfig({
       },
       {
         root,
-        test: { name: 'own', include: OWN_PROCESSES, ...oneByOne },
+        test: { name: 'own', include: OWN_PROCESSES, ...oneByOne, fileParallelism: true, maxWorkers: 2 },
       },
       {
         root,
