@@ -34,6 +34,9 @@ const REFUSED: [string, object, Reason, string][] = [
   ['an empty id', { event_id: '' }, 'not_allowed_value', 'event_id'],
   ['an empty time', { due_at: '' }, 'not_allowed_value', 'due_at'],
   ['half a character', { source: '\ud800' }, 'not_allowed_value', 'source'],
+  ['white space at the end of an id', { dossier_id: 'W-240210-0001\u00a0' }, 'not_allowed_value', 'dossier_id'],
+  ['a format character in a code', { procedure_code: '1.0\u200b12766' }, 'not_allowed_value', 'procedure_code'],
+  ['a source that is not in NFC', { source: 'So\u031b\u0309 Tu phap' }, 'not_allowed_value', 'source'],
   ['an unknown name in cleared', { cleared: ['dossier_id'] }, 'not_allowed_value', 'cleared'],
   ['65 characters of dossier_id', { dossier_id: 'x'.repeat(65) }, 'too_long', 'dossier_id'],
   ['33 characters of a code', { sector_code: 'x'.repeat(33) }, 'too_long', 'sector_code'],
@@ -53,7 +56,7 @@ test.each(REFUSED)('refused: %s', (_, change, reason, field) => {
   expect(refusals).toHaveLength(1)
   expect(refusals?.[0]).toMatchObject({ reason, field })
   // The message names the field or the value, and says what is allowed.
-  expect(refusals?.[0]?.message).toMatch(/must|allowed|leave it out|only be one|no character/)
+  expect(refusals?.[0]?.message).toMatch(/must|allowed|leave it out|only be one|whole characters/)
 })
 
 const ACCEPTED: [string, object][] = [

@@ -7,7 +7,18 @@
  */
 import { isUtf8 } from 'node:buffer'
 import type { z } from 'zod'
-import { type DossierEvent, dossierEventJson, NULLABLE_FIELDS } from './event.ts'
+import { faultOf } from '../text.ts'
+import { dossierEventJson } from './event.ts'
+import {
+  AFTER_RECEIVED,
+  type DossierEvent,
+  FIELDS,
+  FUTURE_MS_MAX,
+  fieldsOf,
+  NULLABLE_FIELDS,
+  TIME_MAX_MS,
+  TIME_MIN_MS,
+} from './fields.ts'
 
 /**
  * Why an event is refused: the closed list of the contract. The last two are not the door's: ingest parks a record at which it
@@ -57,25 +68,13 @@ export interface DoorContext {
 const REFUSALS_MAX = 20
 const SHOWN_LENGTH_MAX = 80
 const SHOWN_KEY_BYTES_MAX = 32
-const ID_LENGTH_MAX = 64
-const CODE_LENGTH_MAX = 32
-const TIME_MIN_MS = Date.UTC(1990, 0, 1)
-const TIME_MAX_MS = Date.UTC(2100, 0, 1)
-const FUTURE_MS_MAX = 24 * 3_600_000
 
 const EVENT_ID = /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/
 const CLEARABLE: ReadonlySet<string> = new Set(NULLABLE_FIELDS)
-const TEXTS = [
-  ['dossier_id', ID_LENGTH_MAX],
-  ['source', ID_LENGTH_MAX],
-  ['receiving_unit', CODE_LENGTH_MAX],
-  ['processing_unit', CODE_LENGTH_MAX],
-  ['procedure_code', CODE_LENGTH_MAX],
-  ['sector_code', CODE_LENGTH_MAX],
-] as const
-const TIMES = ['occurred_at', 'received_at', 'due_at', 'settled_at', 'returned_at'] as const
-const AMOUNTS = ['revision', 'supplement_pause_ms', 'supplement_requests'] as const
-const UNITS = ['receiving_unit', 'processing_unit'] as const
+const TEXTS = fieldsOf('text')
+const TIMES = fieldsOf('time')
+const AMOUNTS = fieldsOf('amount')
+const UNITS = TEXTS.filter(name => 'unit' in FIELDS[name])
 
 /** All that is wrong with a well-shaped event, in the order of the rules; empty when it is accepted. */
 export function judge(event: DossierEvent, context: DoorContext): Refusal[] {
@@ -85,14 +84,17 @@ export function judge(event: DossierEvent, context: DoorContext): Refusal[] {
   if (event.event_id === '') refuse('not_allowed_value', 'event_id', 'event_id is empty; it must be a UUID')
   else if (!EVENT_ID.test(event.event_id))
     refuse('wrong_type', 'event_id', `event_id is ${show(event.event_id)}; it must be a UUID of 8-4-4-4-12 hex digits`)
-  for (const [field, length_max] of TEXTS) {
+  for (const field of TEXTS) {
     const text = event[field]
     if (text === null) continue
+    const { characters_max } = FIELDS[field]
     if (text === '') refuse('not_allowed_value', field, `${field} is empty; leave it out or give a value`)
-    else if (isLongerThan(text, length_max))
-      refuse('too_long', field, `${field} has ${lengthOf(text)} characters; at most ${length_max} are allowed`)
-    else if (!text.isWellFormed())
-      refuse('not_allowed_value', field, `${field} is ${show(text)}; half a surrogate pair is no character`)
+    else if (isLongerThan(text, characters_max))
+      refuse('too_long', field, `${field} has ${lengthOf(text)} characters; at most ${characters_max} are allowed`)
+    else {
+      const fault = faultOf(text)
+      if (fault !== undefined) refuse('not_allowed_value', field, `${field} ${fault}`)
+    }
   }
   for (const field of TIMES) {
     const time_ms = event[field]
@@ -136,18 +138,15 @@ export function judge(event: DossierEvent, context: DoorContext): Refusal[] {
         'received_at',
         `received_at is ${showTime(received_at)}; it must not lie more than 24 h after ${showTime(context.now_ms)}`,
       )
-    if (event.due_at !== null && event.due_at < received_at)
-      refuse(
-        'due_before_received',
-        'due_at',
-        `due_at is ${showTime(event.due_at)}; it must not lie before received_at, ${showTime(received_at)}`,
-      )
-    if (event.settled_at !== null && event.settled_at < received_at)
-      refuse(
-        'settled_before_received',
-        'settled_at',
-        `settled_at is ${showTime(event.settled_at)}; it must not lie before received_at, ${showTime(received_at)}`,
-      )
+    for (const [field, reason] of AFTER_RECEIVED) {
+      const time_ms = event[field]
+      if (time_ms !== null && time_ms < received_at)
+        refuse(
+          reason,
+          field,
+          `${field} is ${showTime(time_ms)}; it must not lie before received_at, ${showTime(received_at)}`,
+        )
+    }
   }
   if (context.key !== undefined && !isTextOf(context.key, event.dossier_id))
     refuse(

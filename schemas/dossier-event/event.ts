@@ -1,29 +1,29 @@
 /**
- * The shape of a dossier event: the zod twin of `v1.avsc` in its JSON form, and the type that the whole project uses.
+ * The shape of a dossier event in JSON: the zod twin of `v1.avsc`, made from the table of fields.
  *
  * Shape only (names, types, enum values); what a well-shaped event may say is decided by the door (`door.ts`).
  * `event.test.ts` holds the twins together: what one accepts the other accepts.
  */
 import { z } from 'zod'
+import {
+  type DossierEvent,
+  FIELDS,
+  type Field,
+  type FieldName,
+  type fieldsOf,
+  type NullableField,
+  namesOf,
+} from './fields.ts'
 
-export const EVENT_TYPES = [
-  'SUBMITTED',
-  'RECEIVED',
-  'NOT_ACCEPTED',
-  'PROCESSING',
-  'SUPPLEMENT_REQUESTED',
-  'SUPPLEMENT_RECEIVED',
-  'FEE_REQUESTED',
-  'DEADLINE_CHANGED',
-  'SETTLED',
-  'RETURNED',
-  'WITHDRAWN',
-  'STOPPED',
-  'CORRECTED',
-  'VOIDED',
-] as const
-export const CHANNELS = ['ONLINE', 'COUNTER', 'POSTAL'] as const
-export const SERVICE_LEVELS = ['FULL', 'PARTIAL', 'INFORMATION'] as const
+export {
+  CHANNELS,
+  type DossierEvent,
+  EVENT_TYPES,
+  type EventType,
+  NULLABLE_FIELDS,
+  type NullableField,
+  SERVICE_LEVELS,
+} from './fields.ts'
 
 export const LONG_MAX = 2n ** 63n - 1n
 
@@ -61,48 +61,47 @@ function parseTime(text: string): number {
 /** Absent and null are one: the event says nothing about the field. */
 const orNull = <T extends z.ZodType>(type: T) => type.nullable().default(null as never)
 
-const NULLABLE = {
-  receiving_unit: orNull(z.string()),
-  processing_unit: orNull(z.string()),
-  procedure_code: orNull(z.string()),
-  sector_code: orNull(z.string()),
-  channel: orNull(z.enum(CHANNELS)),
-  service_level: orNull(z.enum(SERVICE_LEVELS)),
-  received_at: orNull(time),
-  due_at: orNull(time),
-  settled_at: orNull(time),
-  returned_at: orNull(time),
-  supplement_pause_ms: orNull(long),
-  supplement_requests: orNull(int),
-  fee_due: orNull(z.boolean()),
-  paid_online: orNull(z.boolean()),
-  digital_result: orNull(z.boolean()),
-  digitised: orNull(z.boolean()),
-  data_reused: orNull(z.boolean()),
+/** How each kind of field is written in JSON. */
+function jsonOf(field: Field): z.ZodType {
+  switch (field.kind) {
+    case 'uuid':
+    case 'text':
+      return z.string()
+    case 'amount':
+      return field.bits === 64 ? long : int
+    case 'choice':
+      return z.enum(field.of as [string, ...string[]])
+    case 'time':
+      return time
+    case 'flag':
+      return z.boolean()
+    case 'cleared':
+      return z
+        .array(z.string())
+        .nullable()
+        .default([])
+        .transform(names => names ?? [])
+  }
 }
 
-/** The fields an event may leave unsaid or empty through `cleared`. Their order is the order of the bits of `says`. */
-export const NULLABLE_FIELDS = Object.keys(NULLABLE) as readonly NullableField[]
-export type NullableField = keyof typeof NULLABLE
-
 /** The JSON form of a dossier event, as intake takes it. Parsing yields a {@link DossierEvent}. */
-export const dossierEventJson = z.strictObject({
-  event_id: z.string(),
-  dossier_id: z.string(),
-  revision: long,
-  event_type: z.enum(EVENT_TYPES),
-  occurred_at: time,
-  source: z.string(),
-  ...NULLABLE,
-  cleared: z
-    .array(z.string())
-    .nullable()
-    .default([])
-    .transform(names => names ?? []),
-})
+export const dossierEventJson = z.strictObject(
+  Object.fromEntries(
+    namesOf(FIELDS).map(name => {
+      const type = jsonOf(FIELDS[name])
+      return [name, 'bit' in FIELDS[name] ? orNull(type) : type]
+    }),
+  ),
+) as unknown as z.ZodObject<Record<FieldName, z.ZodType>> & z.ZodType<DossierEvent, DossierEventJson>
 
-/** A dossier event inside the project: times in milliseconds since 1970 UTC, 64-bit integers as bigint. */
-export type DossierEvent = z.output<typeof dossierEventJson>
+type JsonOf<Value> = Value extends bigint ? number | string : Value extends string[] ? string[] | null : Value
+type Times = ReturnType<typeof fieldsOf<'time'>>[number]
+type InJson<Name extends FieldName> = Name extends Times
+  ? string | Extract<DossierEvent[Name], null>
+  : JsonOf<DossierEvent[Name]>
+type Optional = NullableField | 'cleared'
+
 /** The same as a producer writes it in JSON. */
-export type DossierEventJson = z.input<typeof dossierEventJson>
-export type EventType = (typeof EVENT_TYPES)[number]
+export type DossierEventJson = { [Name in Exclude<FieldName, Optional>]: InJson<Name> } & {
+  [Name in Optional]?: InJson<Name> | undefined
+}
