@@ -1,6 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
-import { createDecoder } from './dossier-event/codec.ts'
+import { createDecoder, framed } from './dossier-event/codec.ts'
 import { confluentRegistry, directoryRegistry, type SchemaRegistry, schemaFile } from './registry.ts'
 
 /** A registry whose answers each test sets, and which counts what it is asked. */
@@ -57,8 +57,8 @@ function decoderAt(registry = confluentRegistry(url)) {
   )
   return {
     clock,
-    prepare: (...ids: number[]) => prepare(ids.map(valueWith)),
-    prepareValues: prepare,
+    prepare: (...ids: number[]) => prepare(framed(ids.map(valueWith))),
+    prepareValues: (values: (Buffer | null)[]) => prepare(framed(values)),
     verdict: (id: number) => judgeRecord({ key: null, value: valueWith(id), timestamp_ms: 0 }),
   }
 }

@@ -70,8 +70,11 @@ export interface SchemaRegistry {
 export const schemaFile = (path: string): AvroSchema =>
   JSON.parse(readFileSync(new URL(path, import.meta.url), 'utf8')) as AvroSchema
 
+/** A subject's newest version. */
+export const newestSchema = (subject: Subject): AvroSchema => schemaFile(NEWEST[subject])
+
 /** The type of a subject's newest version, without its id. */
-export const newestType = (subject: Subject): AvroType => avroType(schemaFile(NEWEST[subject]))
+export const newestType = (subject: Subject): AvroType => avroType(newestSchema(subject))
 
 /** Ids from `ids.json`. */
 export function directoryRegistry(): SchemaRegistry {

@@ -6,14 +6,19 @@ import type { AvroType } from './avro.ts'
 import { wellFormed } from './well-formed.ts'
 
 const MAGIC = 0
-const HEADER_BYTES = 5
+/** Before the body. */
+export const HEADER_BYTES = 5
 
 /** What the first five bytes of a value say. `unknown_magic` and `unknown_schema` as in the contract's reasons. */
 export type Framed = { schema_id: number; body: Buffer } | 'unknown_magic' | 'unknown_schema'
 
 /** The schema id of a value that has a whole header. */
-export function schemaIdOf(value: Buffer | null): number | undefined {
-  return value !== null && value[0] === MAGIC && value.length >= HEADER_BYTES ? value.readUInt32BE(1) : undefined
+export const schemaIdOf = (value: Buffer | null): number | undefined =>
+  value === null ? undefined : schemaIdAt(value, 0, value.length)
+
+/** The same of a value that lies from `at` to `end`. */
+export function schemaIdAt(bytes: Buffer, at: number, end: number): number | undefined {
+  return end - at >= HEADER_BYTES && bytes[at] === MAGIC ? bytes.readUInt32BE(at + 1) : undefined
 }
 
 /** Splits a Kafka value into schema id and body, without copying. */

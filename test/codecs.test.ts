@@ -8,16 +8,15 @@ import { existsSync, readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
-import type { KafkaMessage } from 'kafkajs'
 import kafkajs from 'kafkajs'
 import { afterAll, describe, expect, inject, test } from 'vitest'
 import { findJava, findMaven } from '../infra/local/java.ts'
 import { haveKafkaJars, kafkaJars } from '../infra/local/kafka/jars.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import { type HeaderPairs, headersFromPairs, pairsOf } from '../services/common/headers.ts'
+import { type HeaderPairs, headerOf, headersFromPairs } from '../services/common/headers.ts'
 import { createProducer, withAdmin } from '../services/common/kafka.ts'
 import { partitionOf } from '../services/common/partition.ts'
-import type { BatchContext } from '../services/common/read-records.ts'
+import { type BatchContext, type KafkaRecord, type RecordBatch, Records } from '../services/common/records.ts'
 import { isTooLarge } from '../services/common/send.ts'
 import { topicSettings } from '../services/common/topics.ts'
 import { encodeRecord } from '../services/common/write-records.ts'
@@ -54,7 +53,7 @@ interface Sent {
   value: Buffer | null
   odd: boolean
 }
-type Read = KafkaMessage & { partition: number; batchContext: BatchContext }
+type Read = KafkaRecord & { partition: number; batchContext: BatchContext }
 
 const kafka = kafkaOfTests()
 const clickhouse = clickhouseOfTests('analyst')
@@ -145,7 +144,7 @@ const endsOf = (topic: string) => withAdmin(kafka, admin => admin.fetchTopicOffs
 async function readFrom(
   topic: string,
   starts: Awaited<ReturnType<typeof endsOf>>,
-  concerns: (message: KafkaMessage) => boolean,
+  concerns: (record: KafkaRecord) => boolean,
   count: number,
 ): Promise<Read[]> {
   const groupId = `codecs-${randomUUID()}`
@@ -156,8 +155,9 @@ async function readFrom(
   await consumer.run({
     autoCommit: false,
     eachBatch: async ({ batch: { partition, messages } }) => {
-      for (const message of messages)
-        if (concerns(message)) read.push(Object.assign(message, { partition }) as object as Read)
+      for (const batch of messages as unknown[] as RecordBatch[])
+        for (const record of Records.of([batch], 0))
+          if (concerns(record)) read.push({ ...record, partition, batchContext: batch.batchContext })
     },
   })
   for (const { partition, offset } of starts) consumer.seek({ topic, partition, offset })
@@ -217,7 +217,7 @@ describe.each([
         records.filter(one => one.value === null),
         records.filter(one => one.odd && one.value),
       ]
-      const isOurs = (message: KafkaMessage) => String(message.key).startsWith(mark)
+      const isOurs = (message: KafkaRecord) => String(message.key).startsWith(mark)
       const starts = { events: await endsOf(TOPIC), letters: await endsOf(`${TOPIC}.dlq`) }
       await send(records)
 
@@ -240,19 +240,19 @@ describe.each([
         expect([key, first?.batchContext.compression]).toEqual([key, CODECS[codec]])
         if (!odd) expect(first?.batchContext.lastOffsetDelta).toBeGreaterThanOrEqual(EVENTS / 2)
         expect(first?.value).toEqual(value)
-        expect([...pairsOf(first?.headers)]).toEqual(odd ? ODD_HEADERS : [])
+        expect([...(first?.headers ?? [])]).toEqual(odd ? ODD_HEADERS : [])
       }
       for (const { key, value } of strays) {
         const [home] = (byKey.get(key) ?? []).filter(message => message.partition === homeOf(key))
         expect(home?.value).toEqual(value)
-        expect([...pairsOf(home?.headers)]).toEqual([...ODD_HEADERS, REHOMED])
+        expect([...(home?.headers ?? [])]).toEqual([...ODD_HEADERS, REHOMED])
       }
 
       const letters = await readFrom(`${TOPIC}.dlq`, starts.letters, isOurs, tombstones.length)
       expect(letters.map(letter => String(letter.key)).sort()).toEqual(tombstones.map(one => one.key).sort())
       for (const { value, headers } of letters) {
         expect(value).toBeNull()
-        expect(String(headers?.['motcua.reason'])).toBe('unknown_magic')
+        expect(headerOf(headers, 'motcua.reason')).toBe('unknown_magic')
       }
     },
   )

@@ -7,9 +7,9 @@ import { pino } from 'pino'
 import { beforeEach, expect, test } from 'vitest'
 import { prepareDatabase } from '../pipelines/prepare.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
-import type { GoodRow } from '../services/ingest/classify.ts'
 import { createInsert, insertComment, isCountChanged, isTransient } from '../services/ingest/insert.ts'
 import { createOwnership } from '../services/ingest/ownership.ts'
+import { type GoodRow, rowsFrom } from '../services/ingest/rows-for-tests.ts'
 import { checkServer } from '../services/ingest/server-check.ts'
 import { clickhouseConfig, clickhouseOfTests, eventJson, eventOf } from './events.ts'
 import { ownDatabase } from './own-database.ts'
@@ -38,7 +38,7 @@ const rowOf = (partition: number, of = event): GoodRow => ({
   timestamp_ms: Date.now(),
 })
 const write = (writer: string, partition = 3, count_epoch = 0n, of = event) =>
-  insert([rowOf(partition, of)], {
+  insert(rowsFrom([rowOf(partition, of)]), {
     topic: 'dossier-events',
     writerOf: () => writer,
     batch: `${writer}-${Math.random()}`,
@@ -64,7 +64,13 @@ test('a batch is refused whole when one of its partitions is another’s', async
   await claim('two', [4])
   const rows = [3, 4].map(partition => rowOf(partition, eventOf(eventJson())))
   await expect(
-    insert(rows, { topic: 'dossier-events', writerOf: () => 'one-1', batch: 'b', count_epoch: 0n, ingested_at_ms: 1 }),
+    insert(rowsFrom(rows), {
+      topic: 'dossier-events',
+      writerOf: () => 'one-1',
+      batch: 'b',
+      count_epoch: 0n,
+      ingested_at_ms: 1,
+    }),
   ).rejects.toThrow(/another writer/)
   expect(await received()).toBe(0)
 })

@@ -5,9 +5,9 @@
 import { afterAll, beforeAll, expect } from 'vitest'
 import { prepareDatabase } from '../pipelines/prepare.ts'
 import type { DossierEvent } from '../schemas/dossier-event/event.ts'
-import type { GoodRow } from '../services/ingest/classify.ts'
 import { type BatchFacts, STORED_COLUMNS } from '../services/ingest/container.ts'
 import { createInsert, INSERT_SETTINGS } from '../services/ingest/insert.ts'
+import { type GoodRow, rowsFrom } from '../services/ingest/rows-for-tests.ts'
 import { clickhouseConfig, clickhouseOfTests } from './events.ts'
 import type { Fate, Scenario } from './oracle/generators.ts'
 
@@ -49,8 +49,8 @@ export function ownDatabase(name: string, ingestedAt: (batch: number) => number 
     events.map((event, at) => rowOf(event, 0, batches * 1_000 + at))
 
   /** As if Kafka had the rows at the time of their batch. */
-  const asOf = (rows: readonly GoodRow[], { ingested_at_ms: timestamp_ms }: BatchFacts): GoodRow[] =>
-    rows.map(row => ({ ...row, timestamp_ms }))
+  const asOf = (rows: readonly GoodRow[], { ingested_at_ms: timestamp_ms }: BatchFacts) =>
+    rowsFrom(rows.map(row => ({ ...row, timestamp_ms })))
 
   /** One batch, unless it is empty. */
   async function insert(rows: readonly GoodRow[], change: Partial<BatchFacts> = {}): Promise<void> {

@@ -41,11 +41,20 @@ beforeAll(async () => {
 `,
     },
     {
-      file: 'services/ingest/container.ts',
-      from: 'export function containerOf(rows: readonly GoodRow[], facts: BatchFacts): Buffer {\n',
-      to: `export function containerOf(rows: readonly GoodRow[], facts: BatchFacts): Buffer {
-  if (rows.some(({ event }) => event.dossier_id.includes('DIE-LATE'))) process.kill(process.pid, 'SIGKILL')
+      file: 'schemas/dossier-event/scanner.ts',
+      from: '      body.start(bytes, at, end)\n',
+      to: `      body.start(bytes, at, end)
+    const value = bytes.subarray(at, end)
+    if (value.includes('FAIL-HERE')) throw new TypeError('a fault of the program')
+    if (value.includes('DIE-HERE')) process.kill(process.pid, 'SIGKILL')
+    if (value.includes('HANG-HERE')) for (;;);
 `,
+    },
+    {
+      file: 'services/ingest/container.ts',
+      from: '  return { file: containerFile(STORED_HEADER',
+      to: `  if (memory.subarray(0, at).includes('DIE-LATE')) process.kill(process.pid, 'SIGKILL')
+  return { file: containerFile(STORED_HEADER`,
     },
   ])
   closing.push(() => rm(faulty, { recursive: true, force: true }))

@@ -1,6 +1,6 @@
 /** Every record gets a verdict in its place, or the whole is unverified; and the process goes on breathing. */
 import { expect, test } from 'vitest'
-import type { Prepared, Verdict } from '../../schemas/dossier-event/codec.ts'
+import type { Framed, Prepared, Verdict } from '../../schemas/dossier-event/codec.ts'
 import type { TopicRecord } from '../../services/common/fetch.ts'
 import { createVerdicts } from './judge.ts'
 
@@ -17,10 +17,10 @@ const recordOf = (text: string, change: Partial<TopicRecord> = {}): TopicRecord 
 const reasonOf = ({ refusals }: Verdict) => refusals?.[0]?.reason
 
 /** A decoder that knows so many leading values at each call, and names each record by its own text. */
-function decoderOf(ready: (values: readonly (Buffer | null)[], call: number) => Prepared) {
+function decoderOf(ready: (values: Framed, call: number) => Prepared) {
   let calls = 0
   return {
-    prepare: async (values: readonly (Buffer | null)[]) => ready(values, ++calls),
+    prepare: async (values: Framed) => ready(values, ++calls),
     judgeRecord: ({ value }: { value: Buffer | null }): Verdict => {
       const text = String(value)
       if (text === 'throws') throw new Error('out of hand')
@@ -50,18 +50,22 @@ test('a schema that cannot be looked up leaves the records unverified', async ()
 })
 
 test('a batch that cannot be read and a record that only raises errors are refused ones', async () => {
-  const asked: (Buffer | null)[] = []
+  const asked: (number | undefined)[] = []
   const judgeAll = createVerdicts(
     decoderOf(values => {
-      asked.push(...values)
+      for (let at = 0; at < values.length; at++) asked.push(values.schemaIdAt(at))
       return { ready: values.length }
     }),
   )
-  const verdicts = await judgeAll([recordOf('batch', { unreadable: 'no gzip' }), recordOf('throws'), recordOf('c')])
+  const verdicts = await judgeAll([
+    recordOf('\0\0\0\0\x07batch', { unreadable: 'no gzip' }),
+    recordOf('throws'),
+    recordOf('c'),
+  ])
   expect(verdicts.map(reasonOf)).toEqual(['undecodable', 'undecodable', 'wrong_type'])
   expect(verdicts[0]?.refusals?.[0]?.message).toBe('no gzip')
   // The bytes of such a batch name no schema.
-  expect(asked[0]).toBeNull()
+  expect(asked[0]).toBeUndefined()
 })
 
 test('others get their turn while many records, or large ones, are judged', async () => {

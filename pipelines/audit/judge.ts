@@ -6,7 +6,7 @@
  */
 import { setImmediate as breathe, setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
-import { createDecoder, type Verdict } from '../../schemas/dossier-event/codec.ts'
+import { createDecoder, framed, type Verdict } from '../../schemas/dossier-event/codec.ts'
 import type { Refusal } from '../../schemas/dossier-event/door.ts'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
@@ -123,7 +123,7 @@ export function createVerdicts(
     while (verdicts.length < records.length) {
       const rest = records.slice(verdicts.length)
       const { ready, trouble, pause_ms } = await decoder.prepare(
-        rest.map(({ value, unreadable }) => (unreadable === undefined ? value : null)),
+        framed(rest.map(({ value, unreadable }) => (unreadable === undefined ? value : null))),
       )
       for (const record of rest.slice(0, ready)) {
         verdicts.push(judgeOne(record))

@@ -5,7 +5,7 @@ import { inBlocks, mutated, mutation, type Part } from '../avro-for-tests.ts'
 import { directoryRegistry, type SchemaRegistry, schemaFile } from '../registry.ts'
 import { frame } from '../wire.ts'
 import { readWriterSchema } from '../writer-schema.ts'
-import { createDecoder } from './codec.ts'
+import { createDecoder, framed } from './codec.ts'
 import type { DossierEvent } from './event.ts'
 
 const registry = directoryRegistry()
@@ -41,7 +41,7 @@ const V1 = schemaFile('dossier-event/v1.avsc') as unknown as Part
 
 async function judge(record: { value: Buffer | null; key?: Buffer | null }, from: SchemaRegistry = registry) {
   const decoder = createDecoder(from, () => true)
-  await decoder.prepare([record.value])
+  await decoder.prepare(framed([record.value]))
   return decoder.judgeRecord({ key: Buffer.from(event.dossier_id), timestamp_ms: Date.now(), ...record })
 }
 
@@ -74,13 +74,13 @@ test('text that is not UTF-8 is no body the schema can read, while U+FFFD itself
 
 test('cut anywhere, or with any byte changed, a record is judged and never throws', async () => {
   const decoder = createDecoder(registry, () => true)
-  await decoder.prepare([value])
+  await decoder.prepare(framed([value]))
   for (let at = 0; at < value.length; at++) {
     decoder.judgeRecord({ key: null, value: value.subarray(0, at), timestamp_ms: 0 })
     for (const change of [1, 0x7f, 0x80, 0xff]) {
       const changed = Buffer.from(value)
       changed[at] = (changed[at] as number) ^ change
-      await decoder.prepare([changed])
+      await decoder.prepare(framed([changed]))
       decoder.judgeRecord({ key: null, value: changed, timestamp_ms: 0 })
     }
   }
@@ -106,7 +106,7 @@ test('U+FFFD together with a time that no double holds is judged, not thrown', a
 
 test('any bytes, keys and times are judged and never throw', async () => {
   const decoder = createDecoder(registry, () => true)
-  await decoder.prepare([value])
+  await decoder.prepare(framed([value]))
   const bytes = fc.oneof(
     fc.constant(value),
     fc.uint8Array({ maxLength: 300 }).map(body => Buffer.from(body)),

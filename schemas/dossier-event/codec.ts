@@ -7,7 +7,8 @@ import { createLookup, type Usable } from '../lookup.ts'
 import { newestType, type SchemaRegistry } from '../registry.ts'
 import { readBody, schemaIdOf, unframe } from '../wire.ts'
 import { type DoorContext, judge, type Refusal } from './door.ts'
-import type { DossierEvent } from './event.ts'
+import type { DossierEvent } from './fields.ts'
+import { createScanner, type ScanContext, type Scanner } from './scanner.ts'
 
 /** What a record turned out to be. `schema_id` is undefined where the value does not name one. */
 export type Verdict =
@@ -36,22 +37,26 @@ const READER = newestType('dossier-event')
 
 /** Reads any registered version of a dossier event as today's. `now` only has to grow, in milliseconds. */
 export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['knownUnit'], now?: () => number) {
-  const lookup = createLookup(registry, readerFor, now)
+  const lookup = createLookup(registry, writer => readerFor(writer, { knownUnit }), now)
 
   /**
    * Looks up the schemas that values name. Never throws and never sleeps: where `ready` is less than the number of values,
    * judge that many, wait, and prepare the rest again.
    */
-  async function prepare(values: readonly (Buffer | null)[]): Promise<Prepared> {
+  async function prepare(values: Framed): Promise<Prepared> {
     const ids = new Set<number>()
-    for (const value of values) {
-      const id = schemaIdOf(value)
-      if (id !== undefined) ids.add(id)
+    let last: number | undefined
+    for (let at = 0; at < values.length; at++) {
+      const id = values.schemaIdAt(at)
+      if (id !== undefined && id !== last) ids.add(id)
+      last = id
     }
     const undecided = await lookup.prepare(ids)
     if (undecided === undefined) return { ready: values.length }
     const { id, ...why } = undecided
-    return { ready: values.findIndex(value => schemaIdOf(value) === id), ...why }
+    let ready = 0
+    while (values.schemaIdAt(ready) !== id) ready++
+    return { ready, ...why }
   }
 
   /**
@@ -82,7 +87,7 @@ export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['
         'unknown_schema',
         `schema id ${schema_id} names no version of ${RECORD_NAME} that can be read: ${found.refused}`,
       )
-    const event = found.use(body)
+    const event = found.use.read(body)
     if (event === undefined)
       return refused(
         schema_id,
@@ -93,21 +98,45 @@ export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['
     return refusals.length > 0 ? { schema_id, refusals } : { schema_id, event }
   }
 
-  return { prepare, judgeRecord }
+  return {
+    prepare,
+    judgeRecord,
+    /** The scanner for bodies of a schema; undefined where its records have to be decoded. */
+    scannerOf: (schema_id: number): Scanner | undefined => lookup.found(schema_id)?.use?.scanner,
+  }
+}
+export type Decoder = ReturnType<typeof createDecoder>
+
+/** Values of which each may begin with the id of a schema. */
+export interface Framed {
+  readonly length: number
+  schemaIdAt(index: number): number | undefined
 }
 
-type Reader = (body: Buffer) => DossierEvent | undefined
+/** {@link Framed} of values that are at hand. */
+export const framed = (values: readonly (Buffer | null)[]): Framed => ({
+  length: values.length,
+  schemaIdAt: at => schemaIdOf(values[at] ?? null),
+})
+
+interface Reader {
+  read: (body: Buffer) => DossierEvent | undefined
+  scanner?: Scanner | undefined
+}
 
 /** A reader for bodies of one writer's schema, or why today's schema cannot read them. Never throws. */
-function readerFor(writer: AvroType): Usable<Reader> {
+function readerFor(writer: AvroType, context: ScanContext): Usable<Reader> {
   if (writer.name !== RECORD_NAME) return { refused: `it is ${writer.name?.slice(0, 100) ?? 'no record'}` }
   const field = bytesForText(writer)
   if (field !== undefined) return { refused: `its field ${field} holds bytes; it must hold text` }
   try {
-    if (JSON.stringify(writer.schema()) === JSON.stringify(READER.schema()))
-      return { use: body => readBody(READER, body) as DossierEvent | undefined }
+    const scanner = createScanner(writer, READER, context)
     const resolving = { reader: READER, resolver: READER.createResolver(writer) }
-    return { use: body => readBody(writer, body, resolving) as DossierEvent | undefined }
+    const read = (body: Buffer) => readBody(writer, body, resolving) as DossierEvent | undefined
+    // The same schema needs no resolving, which costs.
+    return {
+      use: { read: scanner?.suffix.length === 0 ? body => readBody(READER, body) as DossierEvent : read, scanner },
+    }
   } catch (error) {
     return { refused: `today's schema cannot read it: ${(error as Error).message.slice(0, 200)}` }
   }

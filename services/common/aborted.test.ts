@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type AbortedTransaction, hideAborted, type RecordOfTransaction } from './aborted.ts'
-import type { BatchContext } from './read-records.ts'
+import type { BatchContext } from './records.ts'
 
 type Step = { producer: number; what: 'send' | 'commit' | 'abort' | 'plain' }
 interface Kept extends RecordOfTransaction {

@@ -2,7 +2,7 @@
  * Which records of a fetch's answer belong to aborted transactions, by the rule of Kafka's Java client. kafkajs's own filter
  * lets some through: it begins one aborted transaction per record at most, and ends one at any record whose key is four zeros.
  */
-import type { BatchContext } from './read-records.ts'
+import type { BatchContext } from './records.ts'
 
 /** A record as far as it matters here; a `hidden` one is none of the data. */
 export interface RecordOfTransaction {

@@ -7,23 +7,9 @@
 import { createRequire } from 'node:module'
 import { setTimeout as sleep } from 'node:timers/promises'
 import kafkajs, { type Kafka } from 'kafkajs'
-import type { HeaderPairs } from './headers.ts'
-import type { DecodedRecord } from './read-records.ts'
+import { type KafkaRecord, type RecordBatch, Records } from './records.ts'
 
-/** A record as read; nothing of its value is decoded yet. */
-export interface TopicRecord {
-  partition: number
-  offset: bigint
-  key: Buffer | null
-  value: Buffer | null
-  /** Kafka's time of the record, milliseconds since 1970 UTC. */
-  timestamp_ms: number
-  /** Whether the broker set that time. Otherwise the producer's clock did, and nothing may be judged by it. */
-  broker_time: boolean
-  headers: HeaderPairs
-  /** The value is a whole batch that cannot be read, and why; see read-records.ts. */
-  unreadable?: string
-}
+export type TopicRecord = KafkaRecord & { partition: number }
 
 export interface Ends {
   /** The first offset that is there, and the one behind the last. */
@@ -46,12 +32,12 @@ export interface Fetcher {
   /** How many partitions each broker says that the topic has: they hear of new ones at different times. */
   countsAtBrokers(topic: string): Promise<number[]>
   /** Some records from an offset on: of committed transactions, at most about `bytes`. An empty answer that does not move on: there is nothing. */
-  read(topic: string, partition: number, from: bigint, bytes?: number): Promise<Fetched>
+  read(topic: string, partition: number, from: bigint, bytes?: number, records_max?: number): Promise<Fetched>
   close(): Promise<void>
 }
 
 interface Batch {
-  messages: DecodedRecord[]
+  messages: RecordBatch[]
   isEmptyIncludingFiltered(): boolean
   isEmptyDueToLogCompactedMessages(): boolean
   lastOffset(): string
@@ -84,14 +70,12 @@ const BatchOf = require('kafkajs/src/consumer/batch.js') as new (
 ) => Batch
 
 const BYTES = 1_048_576
+/** Of an answer: a small batch can hold millions of records. */
+const RECORDS_MAX = 50_000
 const WAIT_MS = 100
 const READ_COMMITTED = 1
-const LOG_APPEND_TIME = 1
 const TRIES_MAX = 3
 const ASK_MS_MAX = 10_000
-
-export const byBroker = (record: { batchContext?: { timestampType: number } }): boolean =>
-  record.batchContext?.timestampType === LOG_APPEND_TIME
 
 function nextOf(batch: Batch, from: bigint): bigint {
   if (batch.isEmptyDueToLogCompactedMessages()) return from + 1n
@@ -188,7 +172,7 @@ export function openFetcher(kafka: Kafka): Fetcher {
           }),
         ),
       ),
-    read: (topic, partition, from, bytes = BYTES) =>
+    read: (topic, partition, from, bytes = BYTES, records_max = RECORDS_MAX) =>
       ask(topic, async cluster => {
         const leader = Object.keys(cluster.findLeaderForPartitions(topic, [partition]))[0]
         if (leader === undefined)
@@ -206,19 +190,10 @@ export function openFetcher(kafka: Kafka): Fetcher {
         const data = responses[0]?.partitions[0]
         if (data === undefined) return { records: [], next: from }
         const batch = new BatchOf(topic, String(from), data)
-        return {
-          records: batch.messages.map(message => ({
-            partition,
-            offset: BigInt(message.offset),
-            key: message.key,
-            value: message.value,
-            timestamp_ms: Number(message.timestamp),
-            broker_time: byBroker(message),
-            headers: message.pairs ?? [],
-            unreadable: message.unreadable,
-          })),
-          next: nextOf(batch, from),
-        }
+        const all = Records.of(batch.messages, Number(from))
+        const records = [...all.slice(0, records_max)].map(record => ({ ...record, partition }))
+        const next = all.length > records_max ? BigInt(all.offsetAt(records_max)) : nextOf(batch, from)
+        return { records, next }
       }),
     close: async () => {
       await connected?.catch(() => undefined)

@@ -6,7 +6,8 @@
  */
 import Module, { createRequire } from 'node:module'
 import { type AbortedTransaction, hideAborted } from './aborted.ts'
-import { type DecodedRecord, decodeMessages } from './read-records.ts'
+import { decodeMessages } from './read-records.ts'
+import type { RecordBatch } from './records.ts'
 import { encodeRecord } from './write-records.ts'
 
 const OURS = Symbol.for('motcua.kafka-records')
@@ -32,7 +33,7 @@ replace('protocol/requests/fetch/v4/decodeMessages.js', decodeMessages)
 replace('protocol/recordBatch/record/v0/index.js', encodeRecord)
 
 interface Answer {
-  responses: { partitions: { messages: DecodedRecord[]; abortedTransactions: readonly AbortedTransaction[] }[] }[]
+  responses: { partitions: { messages: RecordBatch[]; abortedTransactions: readonly AbortedTransaction[] }[] }[]
 }
 interface AnswerReader {
   decode(bytes: Buffer): Promise<Answer>

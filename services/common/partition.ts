@@ -7,12 +7,11 @@ import type { ICustomPartitioner } from 'kafkajs'
 const SEED = 0x9747b28c
 const M = 0x5bd1e995
 
-/** MurmurHash2, 32 bits, as in org.apache.kafka.common.utils.Utils.murmur2. */
-export function murmur2(data: Uint8Array): number {
-  const length = data.length
-  let hash = SEED ^ length
-  let at = 0
-  for (; at + 4 <= length; at += 4) {
+/** MurmurHash2, 32 bits, as in org.apache.kafka.common.utils.Utils.murmur2, of the bytes from `from` to `to`. */
+export function murmur2(data: Uint8Array, from = 0, to = data.length): number {
+  let hash = SEED ^ (to - from)
+  let at = from
+  for (; at + 4 <= to; at += 4) {
     let k =
       (data[at] as number) |
       ((data[at + 1] as number) << 8) |
@@ -22,7 +21,7 @@ export function murmur2(data: Uint8Array): number {
     k ^= k >>> 24
     hash = Math.imul(hash, M) ^ Math.imul(k, M)
   }
-  const rest = length - at
+  const rest = to - at
   if (rest === 3) hash ^= (data[at + 2] as number) << 16
   if (rest >= 2) hash ^= (data[at + 1] as number) << 8
   if (rest >= 1) hash = Math.imul(hash ^ (data[at] as number), M)
@@ -31,8 +30,9 @@ export function murmur2(data: Uint8Array): number {
   return hash ^ (hash >>> 15)
 }
 
-/** The partition of a key among `partitions`. */
-export const partitionOf = (key: Uint8Array, partitions: number): number => (murmur2(key) & 0x7fffffff) % partitions
+/** The partition of a key among `partitions`; the key may lie within other bytes. */
+export const partitionOf = (key: Uint8Array, partitions: number, from = 0, to = key.length): number =>
+  (murmur2(key, from, to) & 0x7fffffff) % partitions
 
 /** For kafkajs producers. Every record of this project has a key. */
 export const javaPartitioner: ICustomPartitioner = () => args => {

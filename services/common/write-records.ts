@@ -1,5 +1,6 @@
 /** Records as they lie in Kafka's batches, written in place of kafkajs's own code: that throws at a null header value. */
 import { bytesOf, pairsOf } from './headers.ts'
+import { putVar, sizeOfVar, zigZag } from './varint.ts'
 
 /** What kafkajs gives its encoder of records. */
 export interface RecordToEncode {
@@ -31,31 +32,6 @@ export function encodeRecord(record: RecordToEncode): { buf: Buffer; buffer: Buf
   at = putVar(buffer, at, zigZag(headers.length))
   for (const [name, content] of headers) at = putBytes(buffer, putText(buffer, at, name), content)
   return { buf: buffer, buffer, offset: at }
-}
-
-/** Small numbers of either sign to small ones without: in numbers as long as twice the value is exact. */
-function zigZag(value: number): number | bigint {
-  if (Number.isNaN(value)) return 0
-  if (Math.abs(value) < 2 ** 51) return value >= 0 ? value * 2 : -value * 2 - 1
-  const big = BigInt(value)
-  return BigInt.asUintN(64, (big << 1n) ^ (big >> 63n))
-}
-
-function sizeOfVar(bits: number | bigint): number {
-  let bytes = 1
-  if (typeof bits === 'bigint') for (let rest = bits; rest >= 128n; rest >>= 7n) bytes++
-  else for (let rest = bits; rest >= 128; rest = Math.floor(rest / 128)) bytes++
-  return bytes
-}
-
-function putVar(to: Buffer, start: number, bits: number | bigint): number {
-  let at = start
-  let rest = bits
-  for (; typeof rest === 'bigint' && rest >= 128n; rest >>= 7n) to[at++] = Number(rest & 0x7fn) | 0x80
-  let last = Number(rest)
-  for (; last >= 128; last = Math.floor(last / 128)) to[at++] = (last % 128) | 0x80
-  to[at++] = last
-  return at
 }
 
 const NULL_LENGTH = zigZag(-1)

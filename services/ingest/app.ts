@@ -103,7 +103,7 @@ export async function createIngest(deps: IngestDeps) {
     count,
     progress,
     paused: createPaused(clickhouse),
-    classify: createClassify({ decoder, epochOf: epochs.of, parked: parked.why }),
+    ...createClassify({ decoder, epochOf: epochs.of, parked: parked.why }),
     writeDeadLetters: deadLetters.write,
     rehome: createRehome(producer, TOPIC),
     insert: createInsert(clickhouse, 'dossier_events', limits.query_s_max),

@@ -11,8 +11,9 @@
  */
 import { z } from 'zod'
 import type { Log } from '../common/log.ts'
+import type { KafkaRecord } from '../common/records.ts'
 import type { Outcome } from './isolate.ts'
-import type { Chunk, SourceRecord } from './source.ts'
+import type { Chunk } from './source.ts'
 
 /** From so many attempts on records are decoded singly. */
 const SINGLY_FROM = 3
@@ -52,10 +53,10 @@ export interface AttemptsDeps {
   /** Commits an offset with metadata. */
   commit: (partition: number, offset: bigint, metadata: string) => Promise<void>
   /** Decodes and judges one record; what comes out does not matter here. */
-  decode: (record: SourceRecord) => void
+  decode: (record: KafkaRecord) => void
   /** Does everything with a record but commit it; it is settled again with its neighbours. */
   settle: (alone: Chunk) => Promise<Outcome>
-  park: (partition: number, record: SourceRecord, why: string) => void
+  park: (partition: number, record: KafkaRecord, why: string) => void
   log: Log
 }
 
@@ -97,7 +98,7 @@ export function createAttempts({ commit, decode, settle, park, log }: AttemptsDe
   async function carefully(chunk: Chunk, mark: Mark): Promise<Chunk | { pause_ms: number }> {
     const { partition } = chunk
     const part = { ...chunk, records: chunk.records.slice(0, BLOCK_ROWS) }
-    const [first, last] = [part.records[0] as SourceRecord, part.records.at(-1) as SourceRecord]
+    const [first, last] = [part.records.at(0) as KafkaRecord, part.records.at(-1) as KafkaRecord]
     const [from, to] = mark.block ?? []
     const died_here =
       from !== undefined && to !== undefined && first.offset <= BigInt(to) && last.offset >= BigInt(from)
@@ -116,7 +117,7 @@ export function createAttempts({ commit, decode, settle, park, log }: AttemptsDe
   }
 
   /** Only a death counts here: an exception comes again when the chunk is settled. */
-  function quietly(record: SourceRecord) {
+  function quietly(record: KafkaRecord) {
     try {
       decode(record)
     } catch {}
@@ -125,29 +126,32 @@ export function createAttempts({ commit, decode, settle, park, log }: AttemptsDe
   async function singly(
     part: Chunk,
     mark: Mark,
-    note: (record: SourceRecord) => Promise<void>,
+    note: (record: KafkaRecord) => Promise<void>,
     no_neighbours: boolean,
   ): Promise<{ pause_ms: number } | undefined> {
-    const suspect = part.records.find(record => String(record.offset) === mark.suspect)
+    const { records } = part
+    const isSuspect = (at: number) => String(records.offsetAt(at)) === mark.suspect
+    const suspect = Array.from({ length: records.length }, (_, at) => at).find(isSuspect)
     if (suspect !== undefined && no_neighbours) {
       waiting.add(part.partition)
       return { pause_ms: PAUSE_MS }
     }
-    async function tryOut(record: SourceRecord): Promise<{ pause_ms: number } | undefined> {
+    async function tryOut(at: number): Promise<{ pause_ms: number } | undefined> {
+      const record = records.at(at) as KafkaRecord
       await note(record)
       quietly(record)
       if (mark.decoded !== true) return undefined
-      const outcome = await settle({ ...part, records: [record] })
+      const outcome = await settle({ ...part, records: records.slice(at, at + 1) })
       return outcome.done ? undefined : outcome
     }
-    for (const record of part.records) {
-      const late = record === suspect ? undefined : await tryOut(record)
+    for (let at = 0; at < records.length; at++) {
+      const late = at === suspect ? undefined : await tryOut(at)
       if (late !== undefined) return late
     }
     if (suspect === undefined) return undefined
     if (mark.deaths < DEATHS_MAX) return tryOut(suspect)
     const why = `ingest ended ${mark.deaths} times with this record in hand, and its neighbours passed`
-    park(part.partition, suspect, why)
+    park(part.partition, records.at(suspect) as KafkaRecord, why)
     return undefined
   }
 
@@ -159,7 +163,7 @@ export function createAttempts({ commit, decode, settle, park, log }: AttemptsDe
       const { partition, records } = chunk
       const state = states.get(partition) ?? { fresh: false }
       states.set(partition, state)
-      const [first, last] = [records[0], records.at(-1)]
+      const [first, last] = [records.at(0), records.at(-1)]
       if (first === undefined || last === undefined) return chunk
       waiting.delete(partition)
       if (state.fresh) {

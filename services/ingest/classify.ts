@@ -2,26 +2,22 @@
  * Step 1: decides about every record of a batch before anything is written, because what is written cannot be taken back.
  * The door comes first: a refused record is a dead letter wherever it lies; a good one in the wrong partition goes home.
  */
-import type { createDecoder } from '../../schemas/dossier-event/codec.ts'
+import type { Decoder } from '../../schemas/dossier-event/codec.ts'
 import type { Refusal } from '../../schemas/dossier-event/door.ts'
-import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
+import { saysOf } from '../../schemas/dossier-event/says.ts'
+import type { Scanner } from '../../schemas/dossier-event/scanner.ts'
+import { newestType } from '../../schemas/registry.ts'
+import { HEADER_BYTES, schemaIdAt } from '../../schemas/wire.ts'
 import { HEADERS_MAX } from '../common/headers.ts'
 import { partitionOf } from '../common/partition.ts'
+import { type KafkaRecord, Place } from '../common/records.ts'
 import { wasRehomedUnder } from './dead-letters.ts'
 import type { CountInForce } from './partition-count.ts'
-import type { Chunk, SourceRecord } from './source.ts'
+import { Rows } from './rows.ts'
+import type { Chunk } from './source.ts'
 
-export interface GoodRow {
-  event: DossierEvent
-  partition: number
-  offset: bigint
-  /** Which life of the partition (topic-epochs.ts). */
-  topic_epoch: number
-  /** Kafka's time of the record, milliseconds since 1970 UTC. */
-  timestamp_ms: number
-}
 export interface DeadLetter {
-  record: SourceRecord
+  record: KafkaRecord
   topic: string
   topic_epoch: number
   partition: number
@@ -37,60 +33,105 @@ export interface Misplaced extends Omit<DeadLetter, 'refusal'> {
 }
 
 export interface Classified {
-  good: GoodRow[]
+  /** Of a pool: to be given back. */
+  good: Rows
   dead: DeadLetter[]
   misplaced: Misplaced[]
 }
 
 export interface ClassifyDeps {
-  decoder: Pick<ReturnType<typeof createDecoder>, 'judgeRecord'>
+  decoder: Pick<Decoder, 'judgeRecord' | 'scannerOf'>
   epochOf: (partition: number) => number
   /** Why a record was parked; undefined: it was not. A parked record is not decoded. */
-  parked: (partition: number, offset: bigint) => string | undefined
+  parked: (partition: number, offset: number | bigint) => string | undefined
 }
 
 /** Rows between two breaths: heartbeats and health checks must get through. */
 const BREATH_ROWS = 4_096
+const EVENT = newestType('dossier-event')
+const NO_SUFFIX = Buffer.alloc(0)
 
 export function createClassify({ decoder, epochOf, parked }: ClassifyDeps) {
-  return async function classify(chunks: readonly Chunk[], { partitions }: CountInForce): Promise<Classified> {
-    const good: GoodRow[] = []
+  const pool: Rows[] = []
+  const place = new Place()
+
+  /** Bits of what the event of a record at home speaks of, where the scanner lets it in; else -1. */
+  function scan(scanner: Scanner, partition: number, partitions: number): number {
+    const { bytes, key_at, key_end, value_at, value_end, timestamp_ms } = place
+    if (key_at < 0 || partitionOf(bytes, partitions, key_at, key_end) !== partition) return -1
+    return scanner.scan(bytes, value_at + HEADER_BYTES, value_end, timestamp_ms, key_at, key_end)
+  }
+
+  async function classify(chunks: readonly Chunk[], { partitions }: CountInForce): Promise<Classified> {
+    const good = pool.pop() ?? new Rows()
     const dead: DeadLetter[] = []
     const misplaced: Misplaced[] = []
-    let rows = 0
-    for (const { topic, partition, records } of chunks) {
-      const topic_epoch = epochOf(partition)
-      for (const record of records) {
-        if (++rows % BREATH_ROWS === 0) await new Promise(setImmediate)
-        const place = { record, topic, topic_epoch, partition }
-        const why = record.unreadable ?? parked(partition, record.offset)
-        if (why !== undefined) {
-          dead.push({ ...place, refusal: { reason: 'undecodable', field: '', message: why }, schema_id: undefined })
-          continue
-        }
-        const { event, schema_id, refusals } = decoder.judgeRecord(record)
-        if (event === undefined) {
-          dead.push({ ...place, refusal: refusals[0] as Refusal, schema_id })
-          continue
-        }
-        // The door compared the key, where there is one, with the dossier_id byte by byte.
-        const home = partitionOf(record.key ?? Buffer.from(event.dossier_id), partitions)
-        const stray = { ...place, dossier_id: event.dossier_id, home, partitions, schema_id }
-        if (record.key !== null && home === partition)
-          good.push({
-            event,
-            partition,
-            offset: record.offset,
-            topic_epoch,
-            timestamp_ms: record.timestamp_ms,
-          })
-        else if (record.headers.length > HEADERS_MAX)
-          dead.push(misplacedLetter(stray, `with more than ${HEADERS_MAX} headers it is not sent there`))
-        else if (wasRehomedUnder(record.headers, partitions)) dead.push(misplacedLetter(stray, 'it was sent home once'))
-        else misplaced.push(stray)
+
+    /** What the scanner does not let in: the door says why, or that it is good in another form or in another place. */
+    function judge({ topic, partition, records }: Chunk, index: number, topic_epoch: number) {
+      const record = records.at(index) as KafkaRecord
+      const at = { record, topic, topic_epoch, partition }
+      const why = record.unreadable ?? parked(partition, record.offset)
+      if (why !== undefined) {
+        dead.push({ ...at, refusal: { reason: 'undecodable', field: '', message: why }, schema_id: undefined })
+        return
       }
+      const { event, schema_id, refusals } = decoder.judgeRecord(record)
+      if (event === undefined) {
+        dead.push({ ...at, refusal: refusals[0] as Refusal, schema_id })
+        return
+      }
+      // The door compared the key, where there is one, with the dossier_id byte by byte.
+      const home = partitionOf(record.key ?? Buffer.from(event.dossier_id), partitions)
+      if (record.key !== null && home === partition) {
+        const body = EVENT.toBuffer(event)
+        good.add(body, 0, body.length, NO_SUFFIX, place, { says: saysOf(event), partition, topic_epoch })
+        return
+      }
+      const stray = { ...at, dossier_id: event.dossier_id, home, partitions, schema_id }
+      if (record.headers.length > HEADERS_MAX)
+        dead.push(misplacedLetter(stray, `with more than ${HEADERS_MAX} headers it is not sent there`))
+      else if (wasRehomedUnder(record.headers, partitions)) dead.push(misplacedLetter(stray, 'it was sent home once'))
+      else misplaced.push(stray)
+    }
+
+    let rows = 0
+    let scanner_id: number | undefined
+    let scanner: Scanner | undefined
+    try {
+      for (const chunk of chunks) {
+        const { partition, records } = chunk
+        const topic_epoch = epochOf(partition)
+        for (let index = 0; index < records.length; index++) {
+          if (++rows % BREATH_ROWS === 0) await new Promise(setImmediate)
+          records.locate(index, place)
+          const { bytes, value_at, value_end, unreadable } = place
+          const schema_id =
+            value_at < 0 || unreadable !== undefined ? undefined : schemaIdAt(bytes, value_at, value_end)
+          if (schema_id !== scanner_id) {
+            scanner_id = schema_id
+            scanner = schema_id === undefined ? undefined : decoder.scannerOf(schema_id)
+          }
+          const says =
+            scanner === undefined || parked(partition, place.offset) !== undefined
+              ? -1
+              : scan(scanner, partition, partitions)
+          if (scanner !== undefined && says >= 0)
+            good.add(bytes, value_at + HEADER_BYTES, value_end, scanner.suffix, place, { says, partition, topic_epoch })
+          else judge(chunk, index, topic_epoch)
+        }
+      }
+    } catch (error) {
+      pool.push(good.clear())
+      throw error
     }
     return { good, dead, misplaced }
+  }
+
+  return {
+    classify,
+    /** The rows were inserted, or will be read again. */
+    release: ({ good }: Classified) => void pool.push(good.clear()),
   }
 }
 export type Classify = ReturnType<typeof createClassify>

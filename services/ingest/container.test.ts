@@ -1,6 +1,10 @@
+import { once } from 'node:events'
+import avro from 'avsc'
 import { expect, test } from 'vitest'
 import { type DossierEvent, dossierEventJson } from '../../schemas/dossier-event/event.ts'
-import { containerOf, saysOf } from './container.ts'
+import { saysOf } from '../../schemas/dossier-event/says.ts'
+import { containerOf } from './container.ts'
+import { rowsFrom } from './rows-for-tests.ts'
 
 const event = (change: object = {}): DossierEvent =>
   dossierEventJson.parse({
@@ -26,21 +30,46 @@ test('says has a bit for each field that is set or cleared, one for the life, on
   expect(saysOf(event({ event_type: 'PROCESSING', source: 'motcua-repair', revision: 0 }))).toBe(0)
 })
 
-test('a batch far larger than guessed still fits, row after row', () => {
-  const rows = Array.from({ length: 50 }, (_, at) => ({
-    event: event({
-      dossier_id: 'đ'.repeat(64),
-      source: 'x'.repeat(64),
-      cleared: new Array(40).fill('supplement_requests'),
-    }),
-    partition: 1,
-    offset: BigInt(at),
-    topic_epoch: 0,
-    timestamp_ms: 0,
-  }))
-  const facts = { topic: 't', writerOf: () => 'test', batch: 'b', count_epoch: 0n, ingested_at_ms: 0 }
-  const small = containerOf(rows.slice(0, 1), facts)
-  const large = containerOf(rows, facts)
-  expect(large.length).toBeGreaterThan(50 * 800)
-  expect(large.subarray(0, 100)).toEqual(small.subarray(0, 100))
+const rows = (count: number, dossier_id = 'A') =>
+  rowsFrom(
+    Array.from({ length: count }, (_, at) => ({
+      event: event({ dossier_id, cleared: new Array(40).fill('supplement_requests') }),
+      partition: at % 2,
+      offset: BigInt(at),
+      topic_epoch: 0,
+      timestamp_ms: Date.UTC(2025, 0),
+    })),
+  )
+const facts = {
+  topic: 't',
+  writerOf: (partition: number) => `writer ${partition}`,
+  batch: 'b',
+  count_epoch: 0n,
+  ingested_at_ms: 0,
+}
+
+test('a file that any reader of Avro can read, row after row', async () => {
+  const { file } = containerOf(rows(10_000), facts)
+  const found: Record<string, unknown>[] = []
+  const decoder = new avro.streams.BlockDecoder()
+  decoder.on('data', row => found.push(row))
+  decoder.end(Buffer.concat(file))
+  await once(decoder, 'end')
+  expect(found).toHaveLength(10_000)
+  for (const [at, row] of found.entries())
+    expect(row).toMatchObject({
+      dossier_id: 'A',
+      offset: at,
+      partition: at % 2,
+      writer: `writer ${at % 2}`,
+      batch_rows: 10_000,
+    })
+})
+
+test('a buffer is used again where the next batch fits into it, and nothing of the last one is left in the file', () => {
+  const { memory } = containerOf(rows(50), facts)
+  const { file, memory: again } = containerOf(rows(20, 'B'), facts, memory)
+  expect(again).toBe(memory)
+  expect(Buffer.concat(file)).toEqual(Buffer.concat(containerOf(rows(20, 'B'), facts).file))
+  expect(containerOf(rows(51), facts, memory).memory).not.toBe(memory)
 })

@@ -9,8 +9,9 @@ import { readBody, unframe } from '../../schemas/wire.ts'
 import { headerOf } from '../common/headers.ts'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
+import type { KafkaRecord } from '../common/records.ts'
 import { isTransient } from './insert.ts'
-import type { Chunk, ChunkOutcome, SourceRecord } from './source.ts'
+import type { Chunk, ChunkOutcome } from './source.ts'
 
 const PAUSE_MS = 2_000
 
@@ -19,7 +20,7 @@ export interface Copy {
   topic: string
   table: string
   /** The row of a record, or undefined where there is none to make. */
-  rowOf: (record: SourceRecord, partition: number) => Promise<Row | undefined>
+  rowOf: (record: KafkaRecord, partition: number) => Promise<Row | undefined>
 }
 
 export interface CopyDeps {

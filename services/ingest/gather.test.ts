@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import type { Records } from '../common/records.ts'
 import { createGather } from './gather.ts'
 import type { Outcome } from './isolate.ts'
 import type { Chunk } from './source.ts'
@@ -8,7 +9,7 @@ const chunkOf = (partition: number, rows: number): Chunk => ({
   topic: 't',
   partition,
   lag: 0,
-  records: new Array(rows).fill({}),
+  records: { length: rows } as Records,
 })
 
 function gathering(inserts_max = 2, batch_rows_max = 40_000) {

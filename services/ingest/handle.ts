@@ -37,11 +37,11 @@ export function createHandle({ lives, attempts, decoder, gather, log }: HandleDe
     }
     if (seek !== undefined) return { settled: 0, seek }
 
-    const { ready, trouble, pause_ms } = await decoder.prepare(whole.records.map(record => record.value))
+    const { ready, trouble, pause_ms } = await decoder.prepare(whole.records)
     if (ready < whole.records.length) {
       if (performance.now() - warned_ms > LOG_MS) {
         warned_ms = performance.now()
-        const offset = String(whole.records[ready]?.offset)
+        const offset = String(whole.records.at(ready)?.offset)
         log.warn({ partition: whole.partition, offset, trouble }, 'a record waits for its schema')
       }
       if (ready === 0) return { settled: 0, pause_ms }

@@ -9,8 +9,8 @@ import { type ClickHouseClient, ClickHouseError, type ClickHouseSettings } from 
 import { RegistryUnavailable } from '../../schemas/registry.ts'
 import { QUERY_S_MAX } from '../common/clickhouse.ts'
 import { UnacknowledgedError } from '../common/send.ts'
-import type { GoodRow } from './classify.ts'
 import { type BatchFacts, containerOf, STORED_COLUMNS } from './container.ts'
+import type { Rows } from './rows.ts'
 
 /** Above any batch, so that a batch is never cut into blocks. */
 const BLOCK_ROWS = '1000000'
@@ -120,14 +120,23 @@ export function readInsertComment(text: string): InsertName | undefined {
   return { topic, partitions: partitions.split(',').map(Number), count_epoch: BigInt(count_epoch ?? 0) }
 }
 
+/** A larger block is not kept for the next batch. */
+const SPARE_BYTES_MAX = 33_554_432
+
 /** Sends a container file into columns of a table, with the settings that exactness depends on. */
 export async function insertContainer(
   clickhouse: ClickHouseClient,
-  into: { table: string; columns: readonly string[]; container: Buffer; log_comment: string; query_s_max?: number },
+  into: {
+    table: string
+    columns: readonly string[]
+    container: readonly Buffer[]
+    log_comment: string
+    query_s_max?: number
+  },
 ): Promise<void> {
   const { stream } = await clickhouse.exec({
     query: `INSERT INTO ${into.table} (${into.columns.join(', ')}) FORMAT Avro`,
-    values: Readable.from([into.container], { objectMode: false }),
+    values: Readable.from(into.container, { objectMode: false }),
     clickhouse_settings: {
       ...INSERT_SETTINGS,
       max_execution_time: into.query_s_max ?? QUERY_S_MAX,
@@ -140,15 +149,13 @@ export async function insertContainer(
 
 /** `query_s_max`: when the server gives up; sooner than the client (config.ts). */
 export function createInsert(clickhouse: ClickHouseClient, table: string, query_s_max = QUERY_S_MAX) {
-  return async function insert(rows: readonly GoodRow[], facts: BatchFacts): Promise<void> {
-    const log_comment = insertComment(facts.topic, new Set(rows.map(row => row.partition)), facts.count_epoch)
-    await insertContainer(clickhouse, {
-      table,
-      columns: STORED_COLUMNS,
-      container: containerOf(rows, facts),
-      log_comment,
-      query_s_max,
-    })
+  /** Blocks of inserts that were acknowledged. After a failure a request may still be on its way: its block is left to it. */
+  const spares: Buffer[] = []
+  return async function insert(rows: Rows, facts: BatchFacts): Promise<void> {
+    const log_comment = insertComment(facts.topic, rows.partitions(), facts.count_epoch)
+    const { file, memory } = containerOf(rows, facts, spares.pop())
+    await insertContainer(clickhouse, { table, columns: STORED_COLUMNS, container: file, log_comment, query_s_max })
+    if (memory.length <= SPARE_BYTES_MAX) spares.push(memory)
   }
 }
 export type Insert = ReturnType<typeof createInsert>

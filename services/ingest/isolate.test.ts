@@ -2,6 +2,7 @@
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
+import { recordsOf } from '../common/records-for-tests.ts'
 import { createIsolate, halvesOf, PARKED_MAX } from './isolate.ts'
 import type { Chunk } from './source.ts'
 
@@ -10,17 +11,10 @@ const chunkOf = (partition: number, offsets: readonly number[]): Chunk => ({
   topic: 't',
   partition,
   lag: 0,
-  records: offsets.map(offset => ({
-    offset: BigInt(offset),
-    key: null,
-    value: null,
-    timestamp_ms: 0,
-    broker_time: true,
-    headers: [],
-  })),
+  records: recordsOf(offsets.map(offset => ({ offset: BigInt(offset) }))),
 })
 const namesIn = (chunks: readonly Chunk[]) =>
-  chunks.flatMap(({ partition, records }) => records.map(({ offset }) => `${partition}/${offset}`))
+  chunks.flatMap(({ partition, records }) => [...records].map(({ offset }) => `${partition}/${offset}`))
 
 /** A batch in which these records fail until they are parked. */
 function isolateWith(failing: ReadonlySet<string>) {

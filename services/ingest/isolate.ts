@@ -7,7 +7,8 @@
  * {@link PARKED_MAX} records a minute are no bad records but a bad program: this member stops, and waits for a person.
  */
 import type { Log } from '../common/log.ts'
-import type { Chunk, SourceRecord } from './source.ts'
+import type { KafkaRecord } from '../common/records.ts'
+import type { Chunk } from './source.ts'
 
 /** What became of a batch: done, or to be read again after a pause. */
 export type Outcome = { done: true } | { done: false; pause_ms: number }
@@ -22,7 +23,7 @@ export interface IsolateDeps {
   settle: Settle
   /** Whether an error may be a record's fault. Others are thrown. */
   mayBeRecord: (error: unknown) => boolean
-  park: (partition: number, record: SourceRecord, why: string) => void
+  park: (partition: number, record: KafkaRecord, why: string) => void
   log: Log
   now: () => number
 }
@@ -83,7 +84,7 @@ export function createIsolate({ settle, mayBeRecord, park, log, now }: IsolateDe
     }
     for (const { chunks, error } of failing) {
       const [chunk] = chunks as [Chunk]
-      const [record] = chunk.records as [SourceRecord]
+      const record = chunk.records.at(0) as KafkaRecord
       parked_ms.push(now())
       lone.delete(nameOf(chunk))
       park(chunk.partition, record, `ingest failed at this record while its neighbours passed: ${messageOf(error)}`)
@@ -146,5 +147,5 @@ export function createIsolate({ settle, mayBeRecord, park, log, now }: IsolateDe
   }
 }
 
-const nameOf = ({ topic, partition, records }: Chunk) => `${topic}/${partition}/${records[0]?.offset}`
+const nameOf = ({ topic, partition, records }: Chunk) => `${topic}/${partition}/${records.at(0)?.offset}`
 const messageOf = (error: unknown) => (error instanceof Error ? error.message : String(error)).slice(0, 500)

@@ -69,7 +69,7 @@ export function createLives({ epochs, settled, commit, seek, busy, forget }: Liv
     },
     apart: inTurn,
     async enter({ partition, records }) {
-      const [first, last] = [records[0], records.at(-1)]
+      const [first, last] = [records.at(0), records.at(-1)]
       if (first === undefined || last === undefined) return undefined
       await inTurn(async () => {
         const again = first.offset <= (reached.get(partition) ?? -1n)

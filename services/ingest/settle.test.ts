@@ -3,24 +3,25 @@ import { ClickHouseError } from '@clickhouse/client'
 import { expect, test } from 'vitest'
 import { createLog } from '../common/log.ts'
 import { createMetrics } from '../common/metrics.ts'
+import { recordsOf } from '../common/records-for-tests.ts'
 import { UnacknowledgedError } from '../common/send.ts'
 import type { Classified, DeadLetter, Misplaced } from './classify.ts'
+import { Rows } from './rows.ts'
 import { createSettle } from './settle.ts'
 import type { Chunk } from './source.ts'
 
 const log = createLog('test')
 log.level = 'silent'
-const record = (offset: bigint) => ({
-  offset,
-  key: null,
-  value: null,
-  timestamp_ms: 0,
-  broker_time: true,
-  headers: [],
-})
-const chunk: Chunk = { topic: 't', partition: 3, lag: 0, records: [record(10n), record(11n), record(12n)] }
+const record = (offset: bigint) => ({ offset })
+const chunk: Chunk = { topic: 't', partition: 3, lag: 0, records: recordsOf([10n, 11n, 12n].map(record)) }
+function goodRow(): Rows {
+  const rows = new Rows()
+  const place = { offset: 10, timestamp_ms: 0 }
+  rows.add(Buffer.alloc(1), 0, 1, Buffer.alloc(0), place, { says: 0, partition: 3, topic_epoch: 0 })
+  return rows
+}
 const classified = {
-  good: [{ event: {}, partition: 3, offset: 10n }],
+  good: goodRow(),
   dead: [
     {
       record: record(11n),
@@ -83,6 +84,7 @@ function settleWith({
       if (at === 'classify') throw error
       return readings.shift() ?? classified
     },
+    release: () => undefined,
     count: {
       current: () => ({ epoch, partitions: 8 }),
       refresh: async () => {
@@ -194,7 +196,7 @@ test('under the new count a record may be misplaced that was not: it goes home, 
   const { settle, home, letters } = settleWith({
     at: 'insert',
     error: countChanged,
-    readings: [classified, { ...classified, good: [], misplaced: [stray(10n), stray(12n)] }],
+    readings: [classified, { ...classified, good: new Rows(), misplaced: [stray(10n), stray(12n)] }],
   })
   expect(await settle([chunk])).toEqual({ done: false, pause_ms: 250 })
   expect(await settle([chunk])).toEqual({ done: true })
@@ -210,7 +212,7 @@ test('nothing goes home under a count that another member has replaced', async (
 
 test('what is read again in another order, as halves of a batch are, is set aside once, and only until it is committed', async () => {
   const { settle, committed, letters, home } = settleWith()
-  const later = { ...chunk, records: [record(20n)] }
+  const later = { ...chunk, records: recordsOf([record(20n)]) }
   await settle([later])
   await settle([chunk])
   expect([letters.length, home.length]).toEqual([1, 1])

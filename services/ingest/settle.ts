@@ -9,19 +9,21 @@
 import { randomBytes } from 'node:crypto'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
-import { type Classify, type DeadLetter, type Misplaced, misplacedLetter } from './classify.ts'
+import { type Classified, type Classify, type DeadLetter, type Misplaced, misplacedLetter } from './classify.ts'
 import type { DeadLetters, Rehomed } from './dead-letters.ts'
 import { failPoint } from './fail-point.ts'
 import { type Insert, isCountChanged, isTransient } from './insert.ts'
 import type { Outcome } from './isolate.ts'
 import type { Ownership } from './ownership.ts'
-import type { PartitionCount } from './partition-count.ts'
+import type { CountInForce, PartitionCount } from './partition-count.ts'
 import type { Paused } from './pause.ts'
 import type { Progress } from './progress.ts'
 import type { Chunk } from './source.ts'
 
 export interface SettleDeps {
-  classify: Classify
+  classify: Classify['classify']
+  /** What was classified is not needed any more. */
+  release: Classify['release']
   count: PartitionCount
   writeDeadLetters: DeadLetters['write']
   rehome: (strays: readonly Misplaced[], done: (some: Rehomed) => void) => Promise<void>
@@ -81,7 +83,19 @@ export function createSettle(deps: SettleDeps) {
   async function settle(chunks: readonly Chunk[]): Promise<Outcome> {
     const under = count.current()
     const classified = await deps.classify(chunks, under)
-    await failPoint('classified')
+    try {
+      await failPoint('classified')
+      return await settleClassified(chunks, classified, under)
+    } finally {
+      deps.release(classified)
+    }
+  }
+
+  async function settleClassified(
+    chunks: readonly Chunk[],
+    classified: Classified,
+    under: CountInForce,
+  ): Promise<Outcome> {
     const { good } = classified
     const misplaced = classified.misplaced.filter(notYet)
     try {
@@ -95,7 +109,7 @@ export function createSettle(deps: SettleDeps) {
     await failPoint('written')
     if (good.length > 0) {
       const started_ms = now()
-      const written_to = new Set(good.map(row => row.partition))
+      const written_to = good.partitions()
       try {
         if (await deps.paused()) return { done: false, pause_ms: REBUILD_PAUSE_MS }
         await ownership.ensure(written_to)

@@ -6,31 +6,15 @@
  * keeps its place in the group; a rebalance waits for running calls, so that nobody else starts before they are done.
  */
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
-import { byBroker } from '../common/fetch.ts'
-import type { HeaderPairs } from '../common/headers.ts'
 import type { Log } from '../common/log.ts'
-import type { DecodedRecord } from '../common/read-records.ts'
+import { type KafkaRecord, type RecordBatch, Records } from '../common/records.ts'
 import { failPoint } from './fail-point.ts'
-
-/** A Kafka record as read; nothing is decoded yet. */
-export interface SourceRecord {
-  offset: bigint
-  key: Buffer | null
-  value: Buffer | null
-  /** Kafka's time of the record, milliseconds since 1970 UTC; where a producer set it, the moment of reading instead. */
-  timestamp_ms: number
-  /** Whether the broker set that time (LogAppendTime). */
-  broker_time: boolean
-  headers: HeaderPairs
-  /** The value is a whole batch that cannot be read, and why; see common/read-records.ts. */
-  unreadable?: string
-}
 
 /** Records of one partition, in order. */
 export interface Chunk {
   topic: string
   partition: number
-  records: SourceRecord[]
+  records: Records
   /** Records of the partition behind this chunk. */
   lag: number
 }
@@ -86,20 +70,6 @@ export interface Source {
 
 const METADATA_AGE_MS_MAX = 10_000
 
-/** A time that a producer set is no time to judge by: its clock, or its unit, may be any. */
-function recordOf(message: DecodedRecord, read_ms: number): SourceRecord {
-  const broker_time = byBroker(message)
-  return {
-    offset: BigInt(message.offset),
-    key: message.key,
-    value: message.value,
-    timestamp_ms: broker_time ? Number(message.timestamp) : read_ms,
-    broker_time,
-    headers: message.pairs ?? [],
-    unreadable: message.unreadable,
-  }
-}
-
 export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source {
   const { topic, log } = options
   const consumer: Consumer = kafka.consumer({
@@ -143,37 +113,37 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
     // A heartbeat that fails says "rebalance": what runs is finished first, then kafkajs sees it again and rejoins.
     const beat = setInterval(() => void heartbeat().catch(() => undefined), options.heartbeat_ms)
     inHand.add(batch.partition)
+    async function settledTo(next: bigint, last_ms: number) {
+      resolveOffset(String(next - 1n))
+      await commit(batch.partition, next, options.metadataOf?.(batch.partition, next))
+      options.onCommitted?.(batch.partition, next, last_ms)
+    }
     try {
-      for (let at = 0; at < batch.messages.length && isRunning() && !isStale(); at += options.chunk_rows_max) {
-        // kafkajs hands on what is put in its reader's place (common/kafka-records.ts).
-        const messages = batch.messages.slice(at, at + options.chunk_rows_max) as unknown[] as DecodedRecord[]
-        const last = messages[messages.length - 1]
-        if (last === undefined) return
-        const read_ms = Date.now()
-        const chunk: Chunk = {
-          topic,
-          partition: batch.partition,
-          lag: Math.max(0, Number(BigInt(batch.highWatermark) - BigInt(last.offset)) - 1),
-          records: messages.map(message => recordOf(message, read_ms)),
-        }
-        const outcome = await options.handle(chunk)
+      // kafkajs takes a batch for a message (common/kafka-records.ts). A time that a producer set is no time to judge by.
+      const batches = batch.messages as unknown[] as RecordBatch[]
+      const { fetchedOffset } = batch as { fetchedOffset?: string }
+      const all = Records.of(batches, Number(fetchedOffset ?? 0), Date.now())
+      const end = BigInt(batch.lastOffset()) + 1n
+      for (let at = 0; at < all.length && isRunning() && !isStale(); at += options.chunk_rows_max) {
+        const records = all.slice(at, Math.min(all.length, at + options.chunk_rows_max))
+        const reached = records.offsetAt(records.length - 1)
+        const lag = Math.max(0, Number(batch.highWatermark) - reached - 1)
+        const outcome = await options.handle({ topic, partition: batch.partition, lag, records })
         const { settled, pause_ms, seek } = outcome
         if (seek !== undefined) {
           consumer.seek({ topic, partition: batch.partition, offset: String(seek) })
           return
         }
-        const lastSettled = chunk.records[settled - 1]
-        if (lastSettled !== undefined) {
-          resolveOffset(String(lastSettled.offset))
-          const whole = at + settled >= batch.messages.length
-          const next = whole ? BigInt(batch.lastOffset()) + 1n : lastSettled.offset + 1n
-          await commit(batch.partition, next, options.metadataOf?.(batch.partition, next))
-          options.onCommitted?.(batch.partition, next, lastSettled.timestamp_ms)
+        if (settled > 0) {
+          const last = records.at(settled - 1) as KafkaRecord
+          await settledTo(at + settled === all.length ? end : last.offset + 1n, last.timestamp_ms)
         }
         if (pause_ms !== undefined) pause(batch.partition, pause_ms)
-        if (settled < chunk.records.length) return
+        if (settled < records.length) return
         await failPoint('committed')
       }
+      // Nothing is left of a batch but its end, where others were taken out of it.
+      if (all.length === 0) await settledTo(end, 0)
     } finally {
       clearInterval(beat)
       inHand.delete(batch.partition)

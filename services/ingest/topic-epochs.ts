@@ -96,7 +96,7 @@ export function createTopicEpochs(deps: {
   /** The first record from an offset on; marks of transactions are passed over. */
   async function recordAt(partition: number, from: bigint, high: bigint): Promise<TopicRecord | undefined> {
     for (let at = from; at < high; ) {
-      const { records, next } = await fetcher.read(topic, partition, at, 1)
+      const { records, next } = await fetcher.read(topic, partition, at, 1, 1)
       if (records[0] !== undefined) return records[0]
       if (next === at) return undefined
       at = next

@@ -28,6 +28,7 @@ import { createKafka, createProducer, ensureTopics } from '../../services/common
 import { partitionOf } from '../../services/common/partition.ts'
 import { GROUP } from '../../services/common/progress.ts'
 import { createInsert } from '../../services/ingest/insert.ts'
+import { rowsFrom } from '../../services/ingest/rows-for-tests.ts'
 import { clickhouseOptions } from '../own-stack.ts'
 import { engineTable, engineView } from './engine.sql.ts'
 import { cpu_us } from './processes.ts'
@@ -206,13 +207,15 @@ async function turnOfViews(
     lanes.map(async (lane, partition) => {
       for (let at = 0; at < lane.length; at += 40_000)
         await insert(
-          lane.slice(at, at + 40_000).map((event, n) => ({
-            event,
-            partition,
-            offset: BigInt(at + n),
-            topic_epoch: 0,
-            timestamp_ms: Date.now(),
-          })),
+          rowsFrom(
+            lane.slice(at, at + 40_000).map((event, n) => ({
+              event,
+              partition,
+              offset: BigInt(at + n),
+              topic_epoch: 0,
+              timestamp_ms: Date.now(),
+            })),
+          ),
           {
             topic: 'bench',
             writerOf: () => 'bench',

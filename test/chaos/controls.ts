@@ -42,8 +42,8 @@ export const CONTROLS: readonly ControlOf[] = [
     code: [
       {
         file: 'services/ingest/source.ts',
-        from: '        const outcome = await options.handle(chunk)\n',
-        to: '        await consumer.commitOffsets([{ topic, partition: batch.partition, offset: String(BigInt(last.offset) + 1n) }])\n        const outcome = await options.handle(chunk)\n',
+        from: '        const outcome = await options.handle(',
+        to: '        await consumer.commitOffsets([{ topic, partition: batch.partition, offset: String(reached + 1) }])\n        const outcome = await options.handle(',
       },
     ],
   },

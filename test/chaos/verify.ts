@@ -8,7 +8,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { audit } from '../../pipelines/audit/audit.ts'
 import { directoryRegistry } from '../../schemas/registry.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
+import { headerOf } from '../../services/common/headers.ts'
 import { GROUP, TOPIC } from '../../services/common/progress.ts'
+import { type KafkaRecord, type RecordBatch, Records } from '../../services/common/records.ts'
 import { countedFacts, type RateRow, ratesOf, type Tier } from '../oracle/oracle.ts'
 import type { Stack } from './stack.ts'
 import { nameOf, type Workload } from './workload.ts'
@@ -156,13 +158,7 @@ async function auditDifferences(stack: Stack): Promise<string[]> {
   ]
 }
 
-interface Read {
-  partition: number
-  offset: string
-  key: Buffer | null
-  value: Buffer | null
-  headers: Record<string, unknown>
-}
+type Read = KafkaRecord & { partition: number }
 
 async function deadLetterDifferences(stack: Stack, workload: Workload, begin: Ends) {
   const [records, letters] = [await readFrom(stack, TOPIC, begin[TOPIC]), await readFrom(stack, DLQ, begin[DLQ])]
@@ -174,7 +170,7 @@ async function deadLetterDifferences(stack: Stack, workload: Workload, begin: En
   const differences: string[] = []
   const found = new Set<string>()
   for (const letter of letters) {
-    const header = (name: string) => String(letter.headers[name] ?? '')
+    const header = (name: string) => headerOf(letter.headers, name) ?? ''
     const at = `${header('__connect.errors.partition')}:${header('__connect.errors.offset')}`
     const expected = due.get(at)
     found.add(at)
@@ -205,9 +201,9 @@ async function readFrom(stack: Stack, topic: string, begin: Map<number, bigint>)
     await consumer.run({
       autoCommit: false,
       eachBatch: async ({ batch }) => {
-        for (const { offset, key, value, headers } of batch.messages)
-          if (BigInt(offset) >= (begin.get(batch.partition) ?? 0n))
-            records.push({ partition: batch.partition, offset, key, value, headers: headers ?? {} })
+        const batches = batch.messages as unknown[] as RecordBatch[]
+        for (const record of Records.of(batches, Number(begin.get(batch.partition) ?? 0n)))
+          records.push({ ...record, partition: batch.partition })
         if (BigInt(batch.lastOffset()) + 1n >= (ends.get(batch.partition) ?? 0n)) open.delete(batch.partition)
         if (open.size === 0) done.resolve()
       },

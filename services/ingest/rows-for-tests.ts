@@ -1,0 +1,26 @@
+/** Rows of a batch, made from events. */
+import type { DossierEvent } from '../../schemas/dossier-event/fields.ts'
+import { saysOf } from '../../schemas/dossier-event/says.ts'
+import { newestType } from '../../schemas/registry.ts'
+import { Rows } from './rows.ts'
+
+export interface GoodRow {
+  event: DossierEvent
+  partition: number
+  offset: bigint
+  topic_epoch: number
+  timestamp_ms: number
+}
+
+const type = newestType('dossier-event')
+const NOTHING = Buffer.alloc(0)
+
+export function rowsFrom(good: readonly GoodRow[]): Rows {
+  const rows = new Rows()
+  for (const { event, offset, timestamp_ms, ...facts } of good) {
+    const body = type.toBuffer(event)
+    const place = { offset: Number(offset), timestamp_ms }
+    rows.add(body, 0, body.length, NOTHING, place, { says: saysOf(event), ...facts })
+  }
+  return rows
+}
