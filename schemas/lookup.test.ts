@@ -162,6 +162,18 @@ test.each([
   expect(await decoder.prepare(GOOD)).toEqual({ ready: 1 })
 })
 
+test.each([403, 401, 500])(
+  'one id at which the registry answers %s while it knows another is unknown after 30 s',
+  async status => {
+    const decoder = decoderAt()
+    await decoder.prepare(GOOD)
+    answer = (response, id) => (id === 9 ? says(status, {}) : knows)(response, id)
+    await expectUndecidedFor30s(decoder, 9)
+    expect(decoder.verdict(9).refusals?.[0]?.message).toContain(String(status))
+    expect(await decoder.prepare(GOOD, 8)).toEqual({ ready: 2 })
+  },
+)
+
 test('a registry that is not there is unavailable; one that fails later takes back no verdict on the way', async () => {
   expect(await decoderAt(confluentRegistry('http://127.0.0.1:1')).prepare(GOOD)).toMatchObject({ unavailable: true })
   const decoder = decoderAt()
@@ -264,7 +276,8 @@ test('a registry that fails is not asked for all the other ids', async () => {
   const decoder = decoderAt()
   answer = says(500, {})
   await decoder.prepare(...Array.from({ length: 100 }, (_, n) => n + 1))
-  expect(asked.length).toBeLessThanOrEqual(8)
+  // And once whether it answers at all.
+  expect(asked.length).toBeLessThanOrEqual(9)
 })
 
 test('the memory of ids is bounded, and forgets what was not used for longest', async () => {

@@ -4,7 +4,8 @@
  *
  * A registry may learn an id a moment after the first record with it: "unknown" is asked again for {@link UNKNOWN_MS_MAX}
  * before it counts. For {@link MEMORY_MS} after that it is not asked, and then everything begins anew: what garbage made of an
- * id yesterday must not cost today's good records their time. A registry that does not answer decides nothing.
+ * id yesterday must not cost today's good records their time. A registry that does not answer decides nothing; one that
+ * fails at an id while it answers for others is treated as if it did not know the id.
  */
 import type { AvroType } from './avro.ts'
 import { RegistryUnavailable, type SchemaAnswer, type SchemaRegistry } from './registry.ts'
@@ -26,6 +27,7 @@ const ABANDONED_MS = 60_000
 /** When to come back, where a registry does not answer. */
 const UNAVAILABLE_PAUSE_MS = 2_000
 const PAUSE_MS_MAX = 500
+const PROBE_MS = 1_000
 const NOT_ASKED_PAUSE_MS = 10
 
 /** A schema made usable, or a sentence that says why it is not. */
@@ -104,6 +106,14 @@ function learningLookup<T>(
     }
   }
 
+  /** A registry that refuses or fails at one id, and answers for another, will not change its mind. Asked once a second. */
+  let probed: { at_ms: number; answers: Promise<boolean> } | undefined
+  function answersOthers(): Promise<boolean> {
+    if (probed === undefined || now() - probed.at_ms >= PROBE_MS)
+      probed = { at_ms: now(), answers: registry.answers?.() ?? Promise.resolve(false) }
+    return probed.answers
+  }
+
   async function askAll(ids: ReadonlySet<number>): Promise<Undecided | undefined> {
     let unavailable: Undecided | undefined
     const waiting = [...ids].filter(due).reverse()
@@ -115,8 +125,9 @@ function learningLookup<T>(
         const entry = id === undefined ? undefined : entryOf(id)
         if (id === undefined || entry === undefined) return
         const answer = await answerOf(registry, id)
-        if ('unavailable' in answer) entry.undecided = unavailable = answer
-        else note(entry, id, answer, many)
+        if (!('unavailable' in answer)) note(entry, id, answer, many)
+        else if (await answersOthers()) note(entry, id, { odd: answer.trouble }, many)
+        else entry.undecided = unavailable = answer
       }
     }
     await Promise.all(Array.from({ length: REQUESTS_MAX }, askSome))

@@ -60,6 +60,8 @@ export interface SchemaRegistry {
   newest(subject: Subject): Promise<Registered>
   /** What the registry says about an id. Throws {@link RegistryUnavailable} only. */
   answerFor(id: number): Promise<SchemaAnswer>
+  /** Whether it answers anything now: asked where it does not answer for one id. Never rejects. */
+  answers?(): Promise<boolean>
   /** The usable schema of an id, or undefined. Throws {@link RegistryUnavailable} only. */
   byId(id: number): Promise<AvroType | undefined>
   /** All there is, where the registry learns no ids while it runs. */
@@ -121,6 +123,14 @@ export function confluentRegistry(url: string): SchemaRegistry {
 
   return {
     answerFor,
+    async answers() {
+      // What it knew before it may tell again; some registries show nobody their subjects.
+      const [known] = [...kept].filter(([, { type }]) => type !== undefined).map(([id]) => id)
+      return ask(known === undefined ? 'subjects' : `schemas/ids/${known}`).then(
+        ({ status }) => status === 200,
+        () => false,
+      )
+    },
     async newest(subject) {
       const id = await idOf(ask, `${TOPIC_OF[subject]}-value`, NEWEST[subject])
       const type = newestType(subject)

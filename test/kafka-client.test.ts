@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import kafkajs from 'kafkajs'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openFetcher } from '../services/common/fetch.ts'
 import { createProducer, withAdmin } from '../services/common/kafka.ts'
 import { isTooLarge, sendAll } from '../services/common/send.ts'
 import { checkTopics, ensureDeadLettersFit, setTopicSettings, topicSettings } from '../services/common/topics.ts'
@@ -71,6 +72,26 @@ test('wrong settings are put right, one line each', async () => {
   await checkTopics(kafka, log)
   expect(lines).toHaveLength(2)
   expect((await topicSettings(kafka, INPUT)).overrides).toMatchObject({ 'retention.ms': '-1' })
+})
+
+test('the end is told with and without what an open transaction holds back', async () => {
+  const transactional = kafka.producer({ transactionalId: own, idempotent: true, maxInFlightRequests: 1 })
+  await transactional.connect()
+  const fetcher = openFetcher(kafka)
+  try {
+    const transaction = await transactional.transaction()
+    await transaction.send({ topic: own, acks: -1, messages: [{ value: 'open', partition: 1 }] })
+    await sendAll(producer, own, [{ value: 'behind', partition: 1 }])
+    expect([(await fetcher.ends(own)).get(1)?.high, (await fetcher.appended(own)).get(1)]).toEqual([0n, 2n])
+    await transaction.abort()
+    await eventually(
+      async () => (await fetcher.ends(own)).get(1)?.high,
+      high => high === 3n,
+    )
+    expect((await fetcher.read(own, 1, 0n)).records.map(({ value }) => String(value))).toEqual(['behind'])
+  } finally {
+    await Promise.all([fetcher.close(), transactional.disconnect()])
+  }
 })
 
 test('a compacted topic is refused with the command that changes it', async () => {

@@ -17,7 +17,7 @@ import { linesOf } from '../pipelines/audit/report.ts'
 import { directoryRegistry } from '../schemas/registry.ts'
 import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
 import { type HeaderPairs, headersFromPairs } from '../services/common/headers.ts'
-import { createKafka, createProducer } from '../services/common/kafka.ts'
+import { createKafka, createProducer, withAdmin } from '../services/common/kafka.ts'
 import { partitionOf } from '../services/common/partition.ts'
 import { caughtUp, TOPIC, topicEnds, untilNow } from '../services/common/progress.ts'
 import { sendAll } from '../services/common/send.ts'
@@ -222,6 +222,44 @@ test('a refused record of 20 MB that only its own codec packs small', async () =
   expect(await startedAt()).toBe(began)
 }, 120_000)
 
+const repeated = (name: string, times: number) => {
+  const names = Buffer.alloc(times * (name.length + 1), Buffer.concat([varint(BigInt(name.length)), Buffer.from(name)]))
+  return Buffer.concat([body.subarray(0, body.length - 1), varint(BigInt(times)), names, Buffer.alloc(1)])
+}
+
+/** Small as they are sent, and in every partition at once. */
+test.each<[string, Message]>([
+  ['a key of 40 MB', { key: Buffer.alloc(40_000_000, 1), value: null }],
+  ['five million times the same name in cleared', { key, value: repeated('due_at', 5_000_000) }],
+])(
+  '%s, which its codec packs small: a dead letter and its copy, and the good record behind it counts',
+  async (_, message) => {
+    const [began, before] = [await startedAt(), await received()]
+    const from = await topicEnds(kafka)
+    for (const partition of [0, 3, 6])
+      await producer.send({
+        topic: TOPIC,
+        acks: -1,
+        compression: kafkajs.CompressionTypes.ZSTD,
+        messages: [{ ...message, partition }],
+      })
+    await sendAll(producer, TOPIC, Array.from({ length: 8 }, good))
+    await settled()
+    expect(await received()).toBe(before + 8)
+    const places = [0, 3, 6].map(partition => `(${partition}, ${from.get(partition)?.high})`)
+    await eventually(
+      () =>
+        rowsOf<{ n: number }>(
+          clickhouse,
+          `SELECT count() AS n FROM dead_letters FINAL WHERE (partition, offset) IN (${places})`,
+        ),
+      rows => rows[0]?.n === 3,
+    )
+    expect(await startedAt()).toBe(began)
+  },
+  120_000,
+)
+
 test(`a producer that writes nothing but refused records: ${SMALL} small ones`, async () => {
   const began = await startedAt()
   const from = await topicEnds(kafka)
@@ -358,3 +396,12 @@ test(`${WIDE} batches that unpack to 250 MB each, good records between them`, as
   expect(new Set(copies.map(({ value_bytes }) => Number(value_bytes)))).toEqual(new Set([250_000_000]))
   await expectClean()
 }, 400_000)
+
+/** Last: the letters that were in it are gone, and an audit says so. */
+test('the dead-letter topic is made again where somebody deleted it', async () => {
+  await withAdmin(kafka, admin => admin.deleteTopics({ topics: [`${TOPIC}.dlq`] }))
+  const from = await topicEnds(kafka)
+  await sendAll(producer, TOPIC, [{ key: 'gone', value: Buffer.from('refused') }, ...Array.from({ length: 8 }, good)])
+  await settled()
+  expect(await accountFor(kafka, clickhouse, from)).toMatchObject({ wrong: [], in_log: 8, dead: 1 })
+}, 120_000)

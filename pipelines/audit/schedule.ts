@@ -7,6 +7,7 @@ import cron from 'node-cron'
 import type { Log } from '../../services/common/log.ts'
 import type { Metrics } from '../../services/common/metrics.ts'
 import { type AuditDeps, type AuditReport, audit, lastClean } from './audit.ts'
+import type { LeaveOut } from './leave-out.ts'
 import { linesOf } from './report.ts'
 
 export interface AuditScheduleDeps extends AuditDeps {
@@ -16,6 +17,8 @@ export interface AuditScheduleDeps extends AuditDeps {
   changed_cron: string
   /** When everything is. */
   whole_cron: string
+  /** Offsets that are not read. */
+  leave_out?: LeaveOut | undefined
 }
 
 const NAMED = 20
@@ -55,7 +58,7 @@ export function createAuditSchedule(deps: AuditScheduleDeps): AuditSchedule {
   async function once(kind: 'whole' | 'changed'): Promise<AuditReport | undefined> {
     try {
       const since = kind === 'changed' ? await lastClean(clickhouse) : undefined
-      const report = await audit(deps, { since, limit: NAMED })
+      const report = await audit(deps, { since, limit: NAMED, leave_out: deps.leave_out })
       tell(report)
       return report
     } catch (error) {

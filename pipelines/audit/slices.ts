@@ -19,9 +19,9 @@ const SLICE_ROWS = 400_000
 const SLICE_ROWS_CHANGED = 50_000
 const SAMPLES_PER_SLICE = 64
 
-/** A text as it stands in SQL. */
+/** A text as it stands in SQL. Escapes are bytes: beyond ASCII a character is written as it is. */
 export const quoted = (text: string): string =>
-  `'${text.replace(/[\\']/g, '\\$&').replace(/\p{Cc}/gu, char => `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}`)}'`
+  `'${text.replace(/[\\']/g, '\\$&').replace(/\p{Cc}/gu, char => (char < '\x80' ? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}` : char))}'`
 
 const timeOf = (moment: Date) =>
   `toDateTime64(${quoted(moment.toISOString().slice(0, 23).replace('T', ' '))}, 3, 'UTC')`

@@ -32,6 +32,8 @@ export interface Prepared {
   pause_ms?: number
 }
 
+/** A body is as small as its fields are bounded; what is decoded of a large one could fill the memory. */
+const BODY_BYTES_MAX = 262_144
 const RECORD_NAME = 'motcua.DossierEvent'
 const READER = newestType('dossier-event')
 
@@ -86,6 +88,12 @@ export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['
         schema_id,
         'unknown_schema',
         `schema id ${schema_id} names no version of ${RECORD_NAME} that can be read: ${found.refused}`,
+      )
+    if (body.length > BODY_BYTES_MAX)
+      return refused(
+        schema_id,
+        'too_long',
+        `the body has ${body.length} bytes; at most ${BODY_BYTES_MAX} are read, and an event has some hundred`,
       )
     const event = found.use.read(body)
     if (event === undefined)

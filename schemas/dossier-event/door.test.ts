@@ -38,6 +38,7 @@ const REFUSED: [string, object, Reason, string][] = [
   ['a format character in a code', { procedure_code: '1.0\u200b12766' }, 'not_allowed_value', 'procedure_code'],
   ['a source that is not in NFC', { source: 'So\u031b\u0309 Tu phap' }, 'not_allowed_value', 'source'],
   ['an unknown name in cleared', { cleared: ['dossier_id'] }, 'not_allowed_value', 'cleared'],
+  ['more names than there are', { cleared: Array(18).fill('due_at') }, 'too_long', 'cleared'],
   ['65 characters of dossier_id', { dossier_id: 'x'.repeat(65) }, 'too_long', 'dossier_id'],
   ['33 characters of a code', { sector_code: 'x'.repeat(33) }, 'too_long', 'sector_code'],
   ['before 1990', { occurred_at: '1989-12-31T23:59:59.999Z' }, 'time_out_of_range', 'occurred_at'],

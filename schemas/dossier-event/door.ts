@@ -118,8 +118,14 @@ export function judge(event: DossierEvent, context: DoorContext): Refusal[] {
         `${field} is ${show(code)}; it must be the code of a unit in the administrative lists, of any time`,
       )
   }
+  if (event.cleared.length > NULLABLE_FIELDS.length)
+    refuse(
+      'too_long',
+      'cleared',
+      `cleared has ${event.cleared.length} names; at most ${NULLABLE_FIELDS.length} are allowed, each once`,
+    )
   const told = new Set<string>()
-  for (const name of event.cleared) {
+  for (const name of event.cleared.slice(0, NULLABLE_FIELDS.length)) {
     if (refusals.length >= REFUSALS_MAX) break
     if (told.has(name)) continue
     if (!CLEARABLE.has(name)) {

@@ -79,6 +79,7 @@ const event: fc.Arbitrary<DossierEvent> = fc
     cleared: fc.oneof(
       { weight: 4, arbitrary: fc.constant([]) },
       fc.array(fc.constantFrom(...NULLABLE_FIELDS), { maxLength: 4 }),
+      fc.integer({ min: 16, max: 19 }).map(length => Array(length).fill('returned_at')),
       fc.array(fc.constantFrom('channel', 'dossier_id', '', 'x'.repeat(40)), { maxLength: 2 }),
     ),
   })

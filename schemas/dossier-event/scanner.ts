@@ -298,7 +298,7 @@ class Body {
   cleared(): boolean {
     const raw = this.raw()
     if (raw === 0) return true
-    if (raw < 0 || raw % 2 !== 0) return false
+    if (raw < 0 || raw % 2 !== 0 || raw / 2 > NULLABLE_FIELDS.length) return false
     for (let left = raw / 2; left > 0; left--) {
       const length = this.length()
       if (length < 0 || length > CLEARED_LENGTH_MAX) return false

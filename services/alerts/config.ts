@@ -1,6 +1,7 @@
 /** Configuration of the alerts service. */
 import cron from 'node-cron'
 import { z } from 'zod'
+import { parseLeaveOut } from '../../pipelines/audit/leave-out.ts'
 import { commonShape, port } from '../common/config.ts'
 
 const schedule = (otherwise: string) =>
@@ -17,5 +18,17 @@ export const alertsConfig = z.object({
   /** When the audit looks at what changed since the last one that found nothing, and when at everything. */
   AUDIT_CRON: schedule('17 * * * *'),
   AUDIT_WHOLE_CRON: schedule('43 2 * * *'),
+  /** Offsets of the topic that audits do not read, such as 3:17,4:100-200. */
+  AUDIT_LEAVE_OUT: z
+    .string()
+    .optional()
+    .transform((text, context) => {
+      try {
+        return text ? parseLeaveOut(text) : undefined
+      } catch (error) {
+        context.addIssue({ code: 'custom', message: (error as Error).message })
+        return z.NEVER
+      }
+    }),
 })
 export type AlertsConfig = z.output<typeof alertsConfig>

@@ -40,6 +40,7 @@ await runService('alerts', async log => {
     log,
     changed_cron: config.AUDIT_CRON,
     whole_cron: config.AUDIT_WHOLE_CRON,
+    leave_out: config.AUDIT_LEAVE_OUT,
   })
   return {
     http: alerts.http,

@@ -25,8 +25,10 @@ export interface Fetched {
 }
 
 export interface Fetcher {
-  /** Both ends of every partition. */
+  /** Both ends of every partition. `high` is where the first open transaction begins, where there is one. */
   ends(topic: string): Promise<Map<number, Ends>>
+  /** The offset behind the last record of every partition, of open transactions too. */
+  appended(topic: string): Promise<Map<number, bigint>>
   /** Per partition the first offset whose record has that time or a later one; the end where there is none. */
   offsetsAt(topic: string, time_ms: number): Promise<Map<number, bigint>>
   /** How many partitions each broker says that the topic has: they hear of new ones at different times. */
@@ -73,6 +75,7 @@ const BYTES = 1_048_576
 /** Of an answer: a small batch can hold millions of records. */
 const RECORDS_MAX = 50_000
 const WAIT_MS = 100
+const READ_UNCOMMITTED = 0
 const READ_COMMITTED = 1
 const TRIES_MAX = 3
 const ASK_MS_MAX = 10_000
@@ -103,38 +106,11 @@ export function openFetcher(kafka: Kafka): Fetcher {
   )
   if (symbol === undefined) throw new Error('this is not kafkajs 2.2.4: its client has no cluster to open')
   const create = (kafka as unknown as Record<symbol, (options: object) => Cluster>)[symbol] as (o: object) => Cluster
-  const open = () => create({ metadataMaxAge: 10_000, allowAutoTopicCreation: false, isolationLevel: READ_COMMITTED })
-  let cluster = open()
-  let connected: Promise<void> | undefined
-
-  /** A request on a connection that broke may never be answered: then the whole cluster is left behind for a new one. */
-  function leaveBehind(broken: Cluster) {
-    if (cluster !== broken) return
-    cluster = open()
-    connected = undefined
-    void broken.disconnect().catch(() => undefined)
-  }
-
-  /** Asks, within a limit; where it fails, once more on a new cluster. */
-  async function ask<Answer>(topic: string, question: (cluster: Cluster) => Promise<Answer>): Promise<Answer> {
-    for (let tries = 1; ; tries++) {
-      const mine = cluster
-      try {
-        return await inTime(topic, async () => {
-          connected ??= mine.connect()
-          await connected
-          await mine.addTargetTopic(topic)
-          await mine.refreshMetadataIfNecessary()
-          return question(mine)
-        })
-      } catch (error) {
-        if ((error as { type?: string }).type === 'OFFSET_OUT_OF_RANGE') throw error
-        leaveBehind(mine)
-        if (tries >= TRIES_MAX) throw error
-        await sleep(100 * tries)
-      }
-    }
-  }
+  const of = (isolationLevel: number) =>
+    connection(() => create({ metadataMaxAge: 10_000, allowAutoTopicCreation: false, isolationLevel }))
+  const { ask, close } = of(READ_COMMITTED)
+  /** Opened when somebody asks. */
+  let uncommitted: Connection | undefined
 
   async function offsets(cluster: Cluster, topic: string, when: object): Promise<Map<number, bigint>> {
     const partitions = cluster.findTopicPartitionMetadata(topic).map(({ partitionId }) => ({ partition: partitionId }))
@@ -150,6 +126,10 @@ export function openFetcher(kafka: Kafka): Fetcher {
           [...low].map(([partition, first]) => [partition, { low: first, high: high.get(partition) ?? first }]),
         )
       }),
+    appended: topic => {
+      uncommitted ??= of(READ_UNCOMMITTED)
+      return uncommitted.ask(topic, cluster => offsets(cluster, topic, {}))
+    },
     offsetsAt: (topic, time_ms) =>
       ask(topic, async cluster => {
         const [at, end] = [
@@ -196,6 +176,50 @@ export function openFetcher(kafka: Kafka): Fetcher {
         return { records, next }
       }),
     close: async () => {
+      await Promise.all([close(), uncommitted?.close()])
+    },
+  }
+}
+
+interface Connection {
+  ask<Answer>(topic: string, question: (cluster: Cluster) => Promise<Answer>): Promise<Answer>
+  close(): Promise<void>
+}
+
+function connection(open: () => Cluster): Connection {
+  let cluster = open()
+  let connected: Promise<void> | undefined
+
+  /** A request on a connection that broke may never be answered: then the whole cluster is left behind for a new one. */
+  function leaveBehind(broken: Cluster) {
+    if (cluster !== broken) return
+    cluster = open()
+    connected = undefined
+    void broken.disconnect().catch(() => undefined)
+  }
+
+  return {
+    /** Within a limit; where it fails, once more on a new cluster. */
+    async ask(topic, question) {
+      for (let tries = 1; ; tries++) {
+        const mine = cluster
+        try {
+          return await inTime(topic, async () => {
+            connected ??= mine.connect()
+            await connected
+            await mine.addTargetTopic(topic)
+            await mine.refreshMetadataIfNecessary()
+            return question(mine)
+          })
+        } catch (error) {
+          if ((error as { type?: string }).type === 'OFFSET_OUT_OF_RANGE') throw error
+          leaveBehind(mine)
+          if (tries >= TRIES_MAX) throw error
+          await sleep(100 * tries)
+        }
+      }
+    },
+    async close() {
       await connected?.catch(() => undefined)
       await cluster.disconnect()
     },

@@ -29,11 +29,14 @@ export function pairsOf(headers: object | undefined): HeaderPairs {
   return pairs
 }
 
-/** The first value of a name as text, among the first {@link HEADERS_MAX} headers. */
+/** Bytes of a header that are read as text. */
+const TEXT_BYTES_MAX = 4_096
+
+/** The first value of a name as text, among the first {@link HEADERS_MAX} headers; a long one's beginning. */
 export function headerOf(pairs: HeaderPairs, name: string): string | undefined {
   let seen = 0
   for (const [key, value] of pairs) {
-    if (key === name) return value?.toString()
+    if (key === name) return value?.toString('utf8', 0, TEXT_BYTES_MAX)
     if (++seen === HEADERS_MAX) break
   }
   return undefined

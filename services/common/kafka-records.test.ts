@@ -96,7 +96,11 @@ interface Theirs {
 test('the records of batches are those of kafkajs', async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(record, { maxLength: 6 }), batch, async (records, fields) => {
-      const one = await batchOf(records.map(theirs.encode), fields)
+      // As brokers keep them.
+      const one = await batchOf(
+        records.map((record, offsetDelta) => theirs.encode({ ...record, offsetDelta })),
+        fields,
+      )
       const expected = (await theirs.decode(answerOf(one, one))) as Theirs[]
       const batches = await decodeMessages(answerOf(one, one))
       const found = [...Records.of(batches, 0)].map(({ offset, timestamp_ms, key, value, headers }) => ({
@@ -245,6 +249,28 @@ test('an answer brings records of so many partitions as it has room for, and the
   const lengths: number[] = []
   for (let partition = 0; partition < 4; partition++) lengths.push(Records.of(await decodeMessages(answer), 0).length)
   expect(lengths).toEqual([30_000, 30_000, 0, 0])
+})
+
+test('offsets that a producer forged are not believed: a record has the offset of its place', async () => {
+  const forged = [5, 1, 1_000_000, -3].map(offsetDelta => encodeRecord({ offsetDelta, value: 'x' }))
+  const found = Records.of(await decodeMessages(answerOf(await batchOf(forged, { firstOffset: 7n }))), 0)
+  expect([...found].map(({ offset }) => offset)).toEqual([7n, 8n, 9n, 10n])
+})
+
+test('where a compacted topic has left offsets out, those that are there ascend within the batch, or it cannot be read', async () => {
+  const compacted = async (...deltas: number[]) => {
+    const batch = await batchOf(deltas.map(offsetDelta => encodeRecord({ offsetDelta, value: 'x' })))
+    batch.writeInt32BE(9, 23)
+    return [...Records.of(await decodeMessages(answerOf(batch)), 0)]
+  }
+  expect((await compacted(2, 5, 9)).map(({ offset }) => offset)).toEqual([2n, 5n, 9n])
+  for (const deltas of [
+    [2, 10],
+    [5, 5],
+    [5, 2],
+    [-1, 4],
+  ])
+    expect((await compacted(...deltas))[0]?.unreadable).toMatch(/corrupt/)
 })
 
 test('lengths below zero are null, as to the broker', async () => {

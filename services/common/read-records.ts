@@ -155,6 +155,8 @@ function unpack(compression: number, packed: Buffer): Promise<Buffer> {
 function walked(bytes: Buffer, count: number, context: BatchContext): RecordBatch {
   const cursor = new RecordCursor().over(bytes, 0)
   const starts = new Uint32Array(count)
+  const { lastOffsetDelta } = context
+  let before = -1
   for (let nth = 0; nth < count; nth++) {
     const length = cursor.varint()
     const start = cursor.at
@@ -163,7 +165,11 @@ function walked(bytes: Buffer, count: number, context: BatchContext): RecordBatc
     starts[nth] = start
     cursor.at = start + 1
     cursor.varlong()
-    cursor.varint()
+    const offset_delta = cursor.varint()
+    // Where offsets are left out, as a compacted topic does it, those that are there have to be trusted: as far as they can be.
+    if (count <= lastOffsetDelta && (offset_delta <= before || offset_delta > lastOffsetDelta))
+      throw corrupt(context, nth)
+    before = offset_delta
     cursor.skip()
     cursor.skip()
     let left = cursor.varint()

@@ -57,6 +57,8 @@ export class RecordBatch {
   readonly bytes: Buffer
   /** Where each record begins, behind its length. */
   readonly starts: Uint32Array
+  /** Whether no offset is left out. Then a record's place says which it has: what the producer wrote of it, nobody checked. */
+  private readonly dense: boolean
   /** Why no record can be read: then there is one, whose value is the whole batch. */
   readonly unreadable: string | undefined
   /** It belongs to an aborted transaction (aborted.ts). */
@@ -72,6 +74,7 @@ export class RecordBatch {
     this.bytes = bytes
     this.starts = starts
     this.unreadable = unreadable
+    this.dense = starts.length === batchContext.lastOffsetDelta + 1
     this.offset = String(BigInt(batchContext.firstOffset) + BigInt(batchContext.lastOffsetDelta))
     // Exact: a broker counts no records beyond 2^53, and a time beyond is refused whatever it is.
     this.first_offset = Number(unreadable === undefined ? batchContext.firstOffset : this.offset)
@@ -92,12 +95,12 @@ export class RecordBatch {
   /** Of the first record. */
   get key(): Buffer | null {
     if (this.starts.length === 0) return null
-    this.locate(this.starts[0] as number, place)
+    this.locate(0, place)
     return part(place.bytes, place.key_at, place.key_end)
   }
 
-  /** Puts a place over the record that begins at `start`; its bytes were walked before. */
-  locate(start: number, into: Place): void {
+  /** Puts a place over a record; its bytes were walked before. */
+  locate(nth: number, into: Place): void {
     const { bytes } = this
     into.bytes = bytes
     into.unreadable = this.unreadable
@@ -109,10 +112,11 @@ export class RecordBatch {
       into.value_end = bytes.length
       return
     }
-    const cursor = reader.over(bytes, start + 1)
+    const cursor = reader.over(bytes, (this.starts[nth] as number) + 1)
     const after_ms = cursor.varlong()
     into.timestamp_ms = this.broker_time ? this.max_ms : this.first_ms + after_ms
-    into.offset = this.first_offset + cursor.varint()
+    const after = cursor.varint()
+    into.offset = this.first_offset + (this.dense ? nth : after)
     const key = cursor.varint()
     into.key_at = key < 0 ? -1 : cursor.at
     into.key_end = key < 0 ? -1 : cursor.at + key
@@ -129,16 +133,16 @@ export class RecordBatch {
 export class Records implements Iterable<KafkaRecord> {
   readonly length: number
   private readonly batches: readonly RecordBatch[]
-  /** Of each record: its batch, and where it begins there. */
+  /** Of each record: its batch, and which of its records it is. */
   private readonly batch: Uint32Array
-  private readonly start: Uint32Array
+  private readonly nth: Uint32Array
   private readonly read_ms: number | undefined
 
-  private constructor(batches: readonly RecordBatch[], batch: Uint32Array, start: Uint32Array, read_ms?: number) {
-    this.length = start.length
+  private constructor(batches: readonly RecordBatch[], batch: Uint32Array, nth: Uint32Array, read_ms?: number) {
+    this.length = nth.length
     this.batches = batches
     this.batch = batch
-    this.start = start
+    this.nth = nth
     this.read_ms = read_ms
   }
 
@@ -148,30 +152,30 @@ export class Records implements Iterable<KafkaRecord> {
    */
   static of(batches: readonly RecordBatch[], from: number, read_ms?: number): Records {
     const most = batches.reduce((sum, { starts }) => sum + starts.length, 0)
-    const [batch, start] = [new Uint32Array(most), new Uint32Array(most)]
+    const [batch, nth] = [new Uint32Array(most), new Uint32Array(most)]
     let length = 0
-    for (const [nth, { starts, batchContext }] of batches.entries()) {
-      const whole = Number(batchContext.firstOffset) >= from
-      for (const at of starts) {
+    for (const [at, one] of batches.entries()) {
+      const whole = Number(one.batchContext.firstOffset) >= from
+      for (let record = 0; record < one.starts.length; record++) {
         if (!whole) {
-          ;(batches[nth] as RecordBatch).locate(at, place)
+          one.locate(record, place)
           if (place.offset < from) continue
         }
-        batch[length] = nth
-        start[length++] = at
+        batch[length] = at
+        nth[length++] = record
       }
     }
-    return new Records(batches, batch.subarray(0, length), start.subarray(0, length), read_ms)
+    return new Records(batches, batch.subarray(0, length), nth.subarray(0, length), read_ms)
   }
 
   slice(from: number, to = this.length): Records {
-    return new Records(this.batches, this.batch.subarray(from, to), this.start.subarray(from, to), this.read_ms)
+    return new Records(this.batches, this.batch.subarray(from, to), this.nth.subarray(from, to), this.read_ms)
   }
 
   /** Puts a place over a record. */
   locate(index: number, into: Place): void {
     const batch = this.batches[this.batch[index] as number] as RecordBatch
-    batch.locate(this.start[index] as number, into)
+    batch.locate(this.nth[index] as number, into)
     if (this.read_ms !== undefined && !batch.broker_time) into.timestamp_ms = this.read_ms
   }
 

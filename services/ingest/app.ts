@@ -91,7 +91,7 @@ export async function createIngest(deps: IngestDeps) {
     ownership,
     epochs,
     countEpoch: () => count.current().epoch,
-    ends: () => fetcher.ends(TOPIC),
+    appended: () => fetcher.appended(TOPIC),
     log,
     now,
   })
@@ -120,7 +120,7 @@ export async function createIngest(deps: IngestDeps) {
   })
   const attempts = createAttempts({
     commit: (partition, offset, metadata) => source.commit(partition, offset, metadata),
-    decode: record => void decoder.judgeRecord(record),
+    decode: (partition, record) => void (parked.why(partition, record.offset) ?? decoder.judgeRecord(record)),
     settle: alone => isolate.settle([alone]),
     park: parked.park,
     log,

@@ -52,8 +52,8 @@ export function readMark(metadata: string | null | undefined): Mark | undefined 
 export interface AttemptsDeps {
   /** Commits an offset with metadata. */
   commit: (partition: number, offset: bigint, metadata: string) => Promise<void>
-  /** Decodes and judges one record; what comes out does not matter here. */
-  decode: (record: KafkaRecord) => void
+  /** Decodes and judges one record, unless it is parked; what comes out does not matter here. */
+  decode: (partition: number, record: KafkaRecord) => void
   /** Does everything with a record but commit it; it is settled again with its neighbours. */
   settle: (alone: Chunk) => Promise<Outcome>
   park: (partition: number, record: KafkaRecord, why: string) => void
@@ -63,13 +63,16 @@ export interface AttemptsDeps {
 export interface Attempts {
   /** A partition was assigned, with the metadata of its committed offset. */
   assigned(partition: number, metadata: string | null): void
-  /** Before a chunk is settled: the chunk to settle, perhaps a part of it, or for how long to wait. */
-  begin(chunk: Chunk): Promise<Chunk | { pause_ms: number }>
+  /** Before a chunk is settled: the chunk to settle, perhaps a part of it; or what became of it. */
+  begin(chunk: Chunk): Promise<Chunk | Begun>
   /** The chunk ended without a death; the metadata to commit with what comes next. */
   ended(partition: number, next_offset: bigint): string | undefined
   /** What is unusual, for whoever asks whether this member is well. */
   trouble(): string | undefined
 }
+
+/** So many leading records are settled already; or nothing is, and it is worth a try after a while. */
+export type Begun = { settled: number } | { pause_ms: number }
 
 interface State {
   /** As the last member left it, before this one's first chunk. */
@@ -81,6 +84,8 @@ interface State {
 export function createAttempts({ commit, decode, settle, park, log }: AttemptsDeps): Attempts {
   const states = new Map<number, State>()
   const waiting = new Set<number>()
+  /** Partitions of which this process has settled something. */
+  const passed = new Set<number>()
   /** One partition at a time has records in hand like this: a death must not be put down to what another one does. */
   let turn: Promise<unknown> = Promise.resolve()
 
@@ -95,7 +100,7 @@ export function createAttempts({ commit, decode, settle, park, log }: AttemptsDe
   }
 
   /** A block of the chunk, which passed; then it is settled as others are, once more noted. */
-  async function carefully(chunk: Chunk, mark: Mark): Promise<Chunk | { pause_ms: number }> {
+  async function carefully(chunk: Chunk, mark: Mark): Promise<Chunk | Begun> {
     const { partition } = chunk
     const part = { ...chunk, records: chunk.records.slice(0, BLOCK_ROWS) }
     const [first, last] = [part.records.at(0) as KafkaRecord, part.records.at(-1) as KafkaRecord]
@@ -105,54 +110,62 @@ export function createAttempts({ commit, decode, settle, park, log }: AttemptsDe
     const note = (change: Partial<Mark>) => commit(partition, first.offset, writeMark({ ...mark, ...change }))
     log.warn({ partition, offset: String(first.offset), attempts: mark.attempts }, 'records are decoded in blocks')
     const block: Mark['block'] = [String(first.offset), String(last.offset)]
+    let settled: number | undefined
     if (died_here) {
-      const late = await singly(part, mark, record => note({ at: String(record.offset) }), chunk.records.length === 1)
-      if (late !== undefined) return late
+      const begun = await singly(part, mark, at => note({ at }))
+      if (begun !== undefined && 'pause_ms' in begun) return begun
+      settled = begun?.settled
     } else {
       await note({ block, decoded: false })
-      for (const record of part.records) quietly(record)
+      for (const record of part.records) quietly(partition, record)
     }
     await note({ block, decoded: true })
-    return part
+    return settled === undefined ? part : { settled }
   }
 
   /** Only a death counts here: an exception comes again when the chunk is settled. */
-  function quietly(record: KafkaRecord) {
+  function quietly(partition: number, record: KafkaRecord) {
     try {
-      decode(record)
+      decode(partition, record)
     } catch {}
   }
 
+  /**
+   * Each record alone, the suspect last. Where what comes after decoding is what kills, each is settled alone, and that is all:
+   * together they may be what is too much.
+   */
   async function singly(
     part: Chunk,
     mark: Mark,
-    note: (record: KafkaRecord) => Promise<void>,
-    no_neighbours: boolean,
-  ): Promise<{ pause_ms: number } | undefined> {
-    const { records } = part
-    const isSuspect = (at: number) => String(records.offsetAt(at)) === mark.suspect
-    const suspect = Array.from({ length: records.length }, (_, at) => at).find(isSuspect)
-    if (suspect !== undefined && no_neighbours) {
-      waiting.add(part.partition)
-      return { pause_ms: PAUSE_MS }
-    }
-    async function tryOut(at: number): Promise<{ pause_ms: number } | undefined> {
-      const record = records.at(at) as KafkaRecord
-      await note(record)
-      quietly(record)
+    note: (at: string | undefined) => Promise<void>,
+  ): Promise<Begun | undefined> {
+    const { partition, records } = part
+    const offsets = Array.from({ length: records.length }, (_, nth) => String(records.offsetAt(nth)))
+    const suspect = offsets.indexOf(mark.suspect ?? '')
+    async function tryOut(nth: number): Promise<{ pause_ms: number } | undefined> {
+      await note(offsets[nth])
+      quietly(partition, records.at(nth) as KafkaRecord)
       if (mark.decoded !== true) return undefined
-      const outcome = await settle({ ...part, records: records.slice(at, at + 1) })
-      return outcome.done ? undefined : outcome
+      const outcome = await settle({ ...part, records: records.slice(nth, nth + 1) })
+      if (outcome.done) return undefined
+      // What waits is not in hand.
+      await note(undefined)
+      return outcome
     }
-    for (let at = 0; at < records.length; at++) {
-      const late = at === suspect ? undefined : await tryOut(at)
+    for (let nth = 0; nth < records.length; nth++) {
+      const late = nth === suspect ? undefined : await tryOut(nth)
       if (late !== undefined) return late
     }
-    if (suspect === undefined) return undefined
-    if (mark.deaths < DEATHS_MAX) return tryOut(suspect)
-    const why = `ingest ended ${mark.deaths} times with this record in hand, and its neighbours passed`
-    park(part.partition, records.at(suspect) as KafkaRecord, why)
-    return undefined
+    if (suspect >= 0 && mark.deaths >= DEATHS_MAX) {
+      if (records.length === 1 && ![...passed].some(other => other !== partition)) {
+        waiting.add(partition)
+        return { pause_ms: PAUSE_MS }
+      }
+      const why = `ingest ended ${mark.deaths} times with this record in hand, and others passed`
+      park(partition, records.at(suspect) as KafkaRecord, why)
+    }
+    const late = suspect >= 0 ? await tryOut(suspect) : undefined
+    return late ?? (mark.decoded === true ? { settled: records.length } : undefined)
   }
 
   return {
@@ -178,6 +191,7 @@ export function createAttempts({ commit, decode, settle, park, log }: AttemptsDe
       return mine
     },
     ended(partition, next_offset) {
+      passed.add(partition)
       const state = states.get(partition)
       if (state?.mark === undefined) return undefined
       // Past the chunk that was in hand at a death, and in any case where there was none: nothing is left to remember.

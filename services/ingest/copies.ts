@@ -59,6 +59,11 @@ export function createCopyHandler({ clickhouse, copy, metrics, log }: CopyDeps) 
     }
   }
 
+  function later(error: unknown): ChunkOutcome {
+    log.warn({ err: error, table: copy.table }, 'copies cannot be made or written now; they are read again')
+    return { settled: 0, pause_ms: PAUSE_MS }
+  }
+
   return async ({ partition, records }: Chunk): Promise<ChunkOutcome> => {
     const rows: Row[] = []
     for (const record of records)
@@ -66,18 +71,20 @@ export function createCopyHandler({ clickhouse, copy, metrics, log }: CopyDeps) 
         const row = await copy.rowOf(record, partition)
         if (row !== undefined) rows.push(row)
       } catch (error) {
+        if (isTransient(error)) return later(error)
         leftOut(error, undefined)
       }
     try {
       await insertAll(rows)
       return { settled: records.length }
     } catch (error) {
-      log.warn({ err: error, table: copy.table }, 'ClickHouse does not take the copies; they are read again')
-      return { settled: 0, pause_ms: PAUSE_MS }
+      return later(error)
     }
   }
 }
 
+/** Characters and bytes of a text that people are shown; a producer may write any number. */
+const SHOWN_MAX = 1_024
 const INT = /^-?\d{1,9}$/
 const LONG = /^-?\d{1,18}$/
 /** What fits a DateTime64. */
@@ -88,7 +95,7 @@ export const deadLetterCopy = (topic: string): Copy => ({
   table: 'dead_letters',
   // Anyone may write into the topic: what is no number or time of ours becomes the value that says "not known".
   async rowOf({ key, value, headers, timestamp_ms, offset }, partition) {
-    const header = (name: string) => headerOf(headers, name) ?? ''
+    const header = (name: string) => headerOf(headers, name)?.slice(0, SHOWN_MAX) ?? ''
     const whole = (name: string, pattern: RegExp, otherwise: string) =>
       pattern.test(header(name)) ? header(name) : otherwise
     const first_ms = Date.parse(header('motcua.first_failed_at'))
@@ -103,7 +110,7 @@ export const deadLetterCopy = (topic: string): Copy => ({
       field: header('motcua.field'),
       message: header('__connect.errors.exception.message'),
       schema_id: schema_id === '' || Number(schema_id) >= 2 ** 32 ? null : Number(schema_id),
-      key: key?.toString('utf8') ?? '',
+      key: key?.toString('utf8', 0, SHOWN_MAX) ?? '',
       value_bytes: value?.length ?? 0,
       attempt: Number(whole('motcua.attempt', /^\d{1,4}$/, '1')),
       first_failed_at: new Date(first_failed_at).toISOString(),
@@ -114,13 +121,15 @@ export const deadLetterCopy = (topic: string): Copy => ({
   },
 })
 
+/** Ours are some hundred bytes. */
+const ALERT_BYTES_MAX = 65_536
 const ALERT_TIMES = ['window_from', 'window_to', 'watermark', 'changed_at']
 
 export const alertCopy = (topic: string, registry: SchemaRegistry): Copy => ({
   topic,
   table: 'dossier_alerts',
   async rowOf({ value }) {
-    const framed = unframe(value)
+    const framed = value !== null && value.length <= ALERT_BYTES_MAX ? unframe(value) : undefined
     const type = typeof framed === 'object' ? await registry.byId(framed.schema_id) : undefined
     const alert =
       typeof framed === 'object' && type !== undefined

@@ -157,9 +157,8 @@ export function createDeadLetters(deps: {
     try {
       await sendIt()
     } catch (error) {
-      if (isTooLarge(error)) await ensureDeadLettersFit(kafka, log)
-      else if (isUnknownTopic(error)) await ensureTopics(kafka)
-      else throw error
+      if (!isTooLarge(error)) throw error
+      await ensureDeadLettersFit(kafka, log)
       await sendIt().catch(async again => {
         if (!isTooLarge(again)) throw again
         await raiseFor(batch)
@@ -177,23 +176,39 @@ export function createDeadLetters(deps: {
 
   return {
     async write(letters, written) {
-      const unread = [...new Set(letters.map(({ partition }) => partition))].filter(each => !readBack.has(each))
-      if (unread.length > 0) {
-        // By a clock that is not the broker's nothing can be found.
-        const times = letters.map(({ record }) => (record.broker_time ? record.timestamp_ms : 0))
-        await lookBack(unread, Math.min(...times))
+      try {
+        await writeAll(letters, written)
+      } catch (error) {
+        if (!isUnknownTopic(error)) throw error
+        await ensureTopics(kafka)
+        forget()
+        await writeAll(letters, written)
       }
-      const isThere = ({ topic_epoch, partition, record }: DeadLetter) =>
-        there.size > 0 && there.has(nameOf([topic_epoch, partition, record.offset], record))
-      await send(
-        letters.filter(letter => !isThere(letter)),
-        written,
+    },
+    assigned: forget,
+  }
+
+  function forget() {
+    readBack.clear()
+    there = new Set()
+  }
+
+  async function writeAll(letters: readonly DeadLetter[], written: (some: DeadLetter[]) => void): Promise<void> {
+    const unread = [...new Set(letters.map(({ partition }) => partition))].filter(each => !readBack.has(each))
+    if (unread.length > 0) {
+      // By a clock that is not the broker's nothing can be found.
+      const since_ms = letters.reduce(
+        (least, { record }) => Math.min(least, record.broker_time ? record.timestamp_ms : 0),
+        Number.POSITIVE_INFINITY,
       )
-    },
-    assigned() {
-      readBack.clear()
-      there = new Set()
-    },
+      await lookBack(unread, since_ms)
+    }
+    const isThere = ({ topic_epoch, partition, record }: DeadLetter) =>
+      there.size > 0 && there.has(nameOf([topic_epoch, partition, record.offset], record))
+    await send(
+      letters.filter(letter => !isThere(letter)),
+      written,
+    )
   }
 }
 

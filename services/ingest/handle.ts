@@ -49,6 +49,7 @@ export function createHandle({ lives, attempts, decoder, gather, log }: HandleDe
 
     const chunk = await attempts.begin({ ...whole, records: whole.records.slice(0, ready) })
     if ('pause_ms' in chunk) return { settled: 0, pause_ms: chunk.pause_ms }
+    if ('settled' in chunk) return chunk
     const outcome = await gather(chunk)
     if (!outcome.done) return { settled: 0, pause_ms: outcome.pause_ms }
     const settled = chunk.records.length

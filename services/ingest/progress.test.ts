@@ -16,7 +16,7 @@ test('a claim between the beginning of a new life and its note does not bring th
     // The new life is not noted yet.
     epochs: { of: () => 4, isKnown: () => true },
     countEpoch: () => 8n,
-    ends: async () => new Map(),
+    appended: async () => new Map(),
     log,
     now: () => 0,
   })

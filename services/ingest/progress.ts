@@ -35,8 +35,8 @@ export interface ProgressDeps {
   ownership: Pick<Ownership, 'isDoubtful' | 'ensure' | 'writerOf'>
   epochs: Pick<TopicEpochs, 'of' | 'isKnown'>
   countEpoch: () => bigint
-  /** The ends of the partitions now; where nothing is left to read, all that Kafka had before is settled. */
-  ends: () => Promise<ReadonlyMap<number, { high: bigint }>>
+  /** The ends of the partitions now, behind open transactions; where ingest has come so far, all that Kafka had before is settled. */
+  appended: () => Promise<ReadonlyMap<number, bigint>>
   log: Log
   now: () => number
 }
@@ -93,10 +93,10 @@ export function createProgress(deps: ProgressDeps): Progress {
   /** Where all is read, all that Kafka had when it was asked is settled. */
   async function lookAtEnds(): Promise<void> {
     const asked_ms = now()
-    const ends = await deps.ends()
+    const ends = await deps.appended()
     for (const [partition, position] of positions) {
       const end = ends.get(partition)
-      if (end !== undefined && !running.has(partition) && position.next_offset >= end.high)
+      if (end !== undefined && !running.has(partition) && position.next_offset >= end)
         position.log_append_time_ms = Math.max(position.log_append_time_ms, asked_ms)
     }
   }

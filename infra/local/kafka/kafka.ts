@@ -154,6 +154,8 @@ export function serverProperties(
     'offsets.topic.replication.factor': 1,
     'transaction.state.log.replication.factor': 1,
     'transaction.state.log.min.isr': 1,
+    // an open transaction holds back every record behind it
+    'transaction.max.timeout.ms': 60_000,
     'share.coordinator.state.topic.replication.factor': 1,
     'share.coordinator.state.topic.min.isr': 1,
     // few partitions, quickly made
