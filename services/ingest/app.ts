@@ -58,6 +58,7 @@ export async function createIngest(deps: IngestDeps) {
   const fetcher = openFetcher(kafka)
   const limits = timeLimits(config)
 
+  const busy = (step: string) => (seconds: number) => metrics.busy_seconds.inc({ step }, seconds)
   let progressed_ms = now()
   /** Undefined: not yet a member of the group. */
   let assigned: readonly number[] | undefined
@@ -103,10 +104,10 @@ export async function createIngest(deps: IngestDeps) {
     count,
     progress,
     paused: createPaused(clickhouse),
-    ...createClassify({ decoder, epochOf: epochs.of, parked: parked.why }),
+    ...createClassify({ decoder, epochOf: epochs.of, parked: parked.why, onBusy: busy('scan') }),
     writeDeadLetters: deadLetters.write,
     rehome: createRehome(producer, TOPIC),
-    insert: createInsert(clickhouse, 'dossier_events', limits.query_s_max),
+    insert: createInsert(clickhouse, 'dossier_events', limits.query_s_max, busy('write')),
     metrics,
     log,
     now,

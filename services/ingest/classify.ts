@@ -40,6 +40,8 @@ export interface Classified {
 }
 
 export interface ClassifyDeps {
+  /** Told how long records were looked at, without the breaths between. */
+  onBusy?: (seconds: number) => void
   decoder: Pick<Decoder, 'judgeRecord' | 'scannerOf'>
   epochOf: (partition: number) => number
   /** Why a record was parked; undefined: it was not. A parked record is not decoded. */
@@ -51,7 +53,7 @@ const BREATH_ROWS = 4_096
 const EVENT = newestType('dossier-event')
 const NO_SUFFIX = Buffer.alloc(0)
 
-export function createClassify({ decoder, epochOf, parked }: ClassifyDeps) {
+export function createClassify({ decoder, epochOf, parked, onBusy = () => undefined }: ClassifyDeps) {
   const pool: Rows[] = []
   const place = new Place()
 
@@ -96,6 +98,12 @@ export function createClassify({ decoder, epochOf, parked }: ClassifyDeps) {
     }
 
     let rows = 0
+    let since_ms = performance.now()
+    const breathe = async () => {
+      onBusy((performance.now() - since_ms) / 1_000)
+      await new Promise(setImmediate)
+      since_ms = performance.now()
+    }
     let scanner_id: number | undefined
     let scanner: Scanner | undefined
     try {
@@ -103,7 +111,7 @@ export function createClassify({ decoder, epochOf, parked }: ClassifyDeps) {
         const { partition, records } = chunk
         const topic_epoch = epochOf(partition)
         for (let index = 0; index < records.length; index++) {
-          if (++rows % BREATH_ROWS === 0) await new Promise(setImmediate)
+          if (++rows % BREATH_ROWS === 0) await breathe()
           records.locate(index, place)
           const { bytes, value_at, value_end, unreadable } = place
           const schema_id =
@@ -125,6 +133,7 @@ export function createClassify({ decoder, epochOf, parked }: ClassifyDeps) {
       pool.push(good.clear())
       throw error
     }
+    onBusy((performance.now() - since_ms) / 1_000)
     return { good, dead, misplaced }
   }
 

@@ -148,12 +148,19 @@ export async function insertContainer(
 }
 
 /** `query_s_max`: when the server gives up; sooner than the client (config.ts). */
-export function createInsert(clickhouse: ClickHouseClient, table: string, query_s_max = QUERY_S_MAX) {
+export function createInsert(
+  clickhouse: ClickHouseClient,
+  table: string,
+  query_s_max = QUERY_S_MAX,
+  onBusy: (seconds: number) => void = () => undefined,
+) {
   /** Blocks of inserts that were acknowledged. After a failure a request may still be on its way: its block is left to it. */
   const spares: Buffer[] = []
   return async function insert(rows: Rows, facts: BatchFacts): Promise<void> {
     const log_comment = insertComment(facts.topic, rows.partitions(), facts.count_epoch)
+    const began_ms = performance.now()
     const { file, memory } = containerOf(rows, facts, spares.pop())
+    onBusy((performance.now() - began_ms) / 1_000)
     await insertContainer(clickhouse, { table, columns: STORED_COLUMNS, container: file, log_comment, query_s_max })
     if (memory.length <= SPARE_BYTES_MAX) spares.push(memory)
   }
