@@ -9,7 +9,7 @@ const OWN_PROCESSES = 'chaos runtime-kafka clickhouse-local poison registry-answ
   .map(name => `test/${name}.test.ts`)
 
 /** These need a ClickHouse and a database of their own, and nothing else. */
-const FIGURES = 'as-known calendar data-quality exactness fence indicators periods perturbation schema stocks'
+const FIGURES = 'as-known calendar data-quality exactness fence indicators passed-on periods perturbation schema stocks'
   .split(' ')
   .map(name => `test/${name}.test.ts`)
 
