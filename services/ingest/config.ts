@@ -8,7 +8,7 @@ export const ingestConfig = z.object({
   /** Rows of one INSERT at most. The ledger wants a batch in one block, and ClickHouse splits blocks at about a million rows. */
   INGEST_BATCH_ROWS_MAX: integer({ min: 1, max: 200_000, otherwise: 40_000 }),
   /** How long the broker may gather records before it answers a fetch: ten events cost as much to insert as a thousand. */
-  INGEST_BATCH_WAIT_MS_MAX: integer({ min: 1, max: 5_000, otherwise: 300 }),
+  INGEST_BATCH_WAIT_MS_MAX: integer({ min: 1, max: 5_000, otherwise: 100 }),
   /** Bytes of one fetch at most, over all partitions: this bounds the memory. */
   INGEST_FETCH_BYTES_MAX: integer({ min: 65_536, max: 268_435_456, otherwise: 25_165_824 }),
   /** Inserts at the same time. More than cores helps nobody. */
