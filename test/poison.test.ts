@@ -400,6 +400,12 @@ test(`${WIDE} batches that unpack to 250 MB each, good records between them`, as
 /** Last: the letters that were in it are gone, and an audit says so. */
 test('the dead-letter topic is made again where somebody deleted it', async () => {
   await withAdmin(kafka, admin => admin.deleteTopics({ topics: [`${TOPIC}.dlq`] }))
+  // What a broker still takes into a topic that is going is gone with it.
+  await eventually(
+    () => withAdmin(kafka, admin => admin.listTopics()),
+    topics => !topics.includes(`${TOPIC}.dlq`),
+  )
+  await sleep(1_000)
   const from = await topicEnds(kafka)
   await sendAll(producer, TOPIC, [{ key: 'gone', value: Buffer.from('refused') }, ...Array.from({ length: 8 }, good)])
   await settled()
