@@ -13,7 +13,7 @@ import { partitionOf } from '../common/partition.ts'
 import { type KafkaRecord, Place } from '../common/records.ts'
 import { wasRehomedUnder } from './dead-letters.ts'
 import type { CountInForce } from './partition-count.ts'
-import { Rows } from './rows.ts'
+import { Rows, type Source } from './rows.ts'
 import type { Chunk } from './source.ts'
 
 export interface DeadLetter {
@@ -86,8 +86,9 @@ export function createClassify({ decoder, epochOf, parked, onBusy = () => undefi
       // The door compared the key, where there is one, with the dossier_id byte by byte.
       const home = partitionOf(record.key ?? Buffer.from(event.dossier_id), partitions)
       if (record.key !== null && home === partition) {
-        const body = EVENT.toBuffer(event)
-        good.add(body, 0, body.length, NO_SUFFIX, place, { says: saysOf(event), partition, topic_epoch })
+        const bytes = EVENT.toBuffer(event)
+        const source = { bytes, suffix: NO_SUFFIX, partition, topic_epoch }
+        good.add(source, 0, bytes.length, saysOf(event), place.offset, place.timestamp_ms)
         return
       }
       const stray = { ...at, dossier_id: event.dossier_id, home, partitions, schema_id }
@@ -110,6 +111,7 @@ export function createClassify({ decoder, epochOf, parked, onBusy = () => undefi
       for (const chunk of chunks) {
         const { partition, records } = chunk
         const topic_epoch = epochOf(partition)
+        let source: Source | undefined
         for (let index = 0; index < records.length; index++) {
           if (++rows % BREATH_ROWS === 0) await breathe()
           records.locate(index, place)
@@ -124,9 +126,13 @@ export function createClassify({ decoder, epochOf, parked, onBusy = () => undefi
             scanner === undefined || parked(partition, place.offset) !== undefined
               ? -1
               : scan(scanner, partition, partitions)
-          if (scanner !== undefined && says >= 0)
-            good.add(bytes, value_at + HEADER_BYTES, value_end, scanner.suffix, place, { says, partition, topic_epoch })
-          else judge(chunk, index, topic_epoch)
+          if (scanner === undefined || says < 0) {
+            judge(chunk, index, topic_epoch)
+            continue
+          }
+          if (source?.bytes !== bytes || source.suffix !== scanner.suffix)
+            source = { bytes, suffix: scanner.suffix, partition, topic_epoch }
+          good.add(source, value_at + HEADER_BYTES, value_end, says, place.offset, place.timestamp_ms)
         }
       }
     } catch (error) {

@@ -80,15 +80,15 @@ export function containerOf(
 ): { file: Buffer[]; memory: Buffer } {
   const tails = tailsOf(rows, facts)
   const tail_bytes = Math.max(...[...tails.values()].map(tail => tail.length))
-  const bytes_max = rows.body_bytes + rows.length * (NUMBERS_BYTES_MAX + tail_bytes)
+  const bytes_max = rows.bodyBytes() + rows.length * (NUMBERS_BYTES_MAX + tail_bytes)
   const memory = bytes_max <= spare.length ? spare : Buffer.allocUnsafeSlow(bytes_max)
   let at = 0
   for (let row = 0; row < rows.length; row++) {
     at = rows.copyBody(row, memory, at)
-    at = putVar(memory, at, zigZag(rows.says(row)))
-    at = putVar(memory, at, zigZag(rows.offset(row)))
-    at = putVar(memory, at, zigZag(rows.timestamp_ms(row)))
-    at += (tails.get(rows.partition(row)) as Buffer).copy(memory, at)
+    at = putVar(memory, at, zigZag(rows.says[row] as number))
+    at = putVar(memory, at, zigZag(rows.offset[row] as number))
+    at = putVar(memory, at, zigZag(rows.timestamp_ms[row] as number))
+    at += (tails.get(rows.sourceOf(row).partition) as Buffer).copy(memory, at)
   }
   return { file: containerFile(STORED_HEADER, rows.length, memory.subarray(0, at)), memory }
 }
@@ -97,11 +97,11 @@ export function containerOf(
 function tailsOf(rows: Rows, facts: BatchFacts): Map<number, Buffer> {
   const tails = new Map<number, Buffer>()
   for (let row = 0; row < rows.length; row++) {
-    const partition = rows.partition(row)
+    const { partition, topic_epoch } = rows.sourceOf(row)
     if (tails.has(partition)) continue
     const tail = {
       partition,
-      topic_epoch: rows.topic_epoch(row),
+      topic_epoch,
       writer: facts.writerOf(partition),
       topic: facts.topic,
       batch: facts.batch,

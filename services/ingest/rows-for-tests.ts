@@ -17,10 +17,9 @@ const NOTHING = Buffer.alloc(0)
 
 export function rowsFrom(good: readonly GoodRow[]): Rows {
   const rows = new Rows()
-  for (const { event, offset, timestamp_ms, ...facts } of good) {
-    const body = type.toBuffer(event)
-    const place = { offset: Number(offset), timestamp_ms }
-    rows.add(body, 0, body.length, NOTHING, place, { says: saysOf(event), ...facts })
+  for (const { event, offset, timestamp_ms, ...of } of good) {
+    const bytes = type.toBuffer(event)
+    rows.add({ bytes, suffix: NOTHING, ...of }, 0, bytes.length, saysOf(event), Number(offset), timestamp_ms)
   }
   return rows
 }

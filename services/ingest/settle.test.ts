@@ -16,8 +16,7 @@ const record = (offset: bigint) => ({ offset })
 const chunk: Chunk = { topic: 't', partition: 3, lag: 0, records: recordsOf([10n, 11n, 12n].map(record)) }
 function goodRow(): Rows {
   const rows = new Rows()
-  const place = { offset: 10, timestamp_ms: 0 }
-  rows.add(Buffer.alloc(1), 0, 1, Buffer.alloc(0), place, { says: 0, partition: 3, topic_epoch: 0 })
+  rows.add({ bytes: Buffer.alloc(1), suffix: Buffer.alloc(0), partition: 3, topic_epoch: 0 }, 0, 1, 0, 10, 0)
   return rows
 }
 const classified = {
