@@ -296,12 +296,13 @@ const crc32: Fault = {
   members: 2,
   workload: () => ({ crc32: true, hot: 40 }),
   async run(stage) {
-    const { moment, random, workload } = stage
+    const { stack, moment, random, workload } = stage
     const point = POINTS_OF_DOORS[moment]
-    const first = await stage.member(point === undefined ? {} : { [point]: random.between(2, 3) })
-    const second = await stage.member()
+    const [first, second] = [await stage.member(), await stage.member()]
     await Promise.all([assigned(first), assigned(second)])
     if (point !== undefined) {
+      // Held sooner it would keep the second one from its partitions.
+      stack.control.hold(first.name, point, random.between(1, 2))
       await first.held(point)
       await first.kill()
     } else if (moment === 'random') await sleep(random.between(100, 2_500))
