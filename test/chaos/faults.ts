@@ -126,11 +126,12 @@ const zombie: Fault = {
     demand(sleeper.stopped(), 'the process woke by itself')
     sleeper.signal('SIGCONT')
     stage.over()
-    go()
     if (atInsert) {
-      await sleep(random.between(0, 30))
+      // The other one reads back its dead letters first: the sleeper's insert is to come about when the other's does.
       other.go('classified')
+      await sleep(random.between(0, 300))
     }
+    go()
     const text = `SIGSTOP for ${Date.now() - since} ms, its partitions taken over after ${taken_ms} ms`
     if (!atInsert) return text
     if (!stage.fenced) return text
