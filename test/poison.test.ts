@@ -7,6 +7,7 @@
  */
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { zstdCompressSync } from 'node:zlib'
 import type { ClickHouseClient } from '@clickhouse/client'
 import kafkajs, { type IHeaders, type Kafka, type Message, type Producer } from 'kafkajs'
 import { pino } from 'pino'
@@ -22,6 +23,7 @@ import { partitionOf } from '../services/common/partition.ts'
 import { caughtUp, TOPIC, topicEnds, untilNow } from '../services/common/progress.ts'
 import { sendAll } from '../services/common/send.ts'
 import { setTopicSettings } from '../services/common/topics.ts'
+import { encodeRecord } from '../services/common/write-records.ts'
 import { accountFor, recordsOf } from './accounting.ts'
 import { avroOf, eventJson, eventOf, eventually, messageOf } from './events.ts'
 import { mutatedRecords } from './mutations.ts'
@@ -34,6 +36,7 @@ const SEED = process.env.POISON_SEED ?? String(Math.floor(Math.random() * 2 ** 3
 const LONG = RECORDS > 5_000
 const SMALL = LONG ? 240_000 : 80_000
 const WIDE = LONG ? 20 : 3
+const OVERFULL = LONG ? 120 : 12
 
 const closing: (() => Promise<unknown>)[] = []
 let kafka: Kafka
@@ -302,17 +305,36 @@ test('records of two million headers in every partition at once', async () => {
   expect(await startedAt()).toBe(began)
 }, 240_000)
 
-test('a batch that unpacks to more than memory has room for is a dead letter with the bytes of the batch', async () => {
-  const began = await startedAt()
+/** Sends what a codec might have made of a record. */
+async function sendPacked(bytes: Buffer, partition: number): Promise<void> {
+  const { CompressionCodecs, CompressionTypes } = kafkajs
+  const ours = CompressionCodecs[CompressionTypes.ZSTD] as () => { compress: () => Promise<Buffer> }
+  CompressionCodecs[CompressionTypes.ZSTD] = () => ({ ...ours(), compress: async () => bytes }) as never
+  try {
+    const messages = [{ key: 'packed', value: 'packed', partition }]
+    await producer.send({ topic: TOPIC, acks: -1, compression: CompressionTypes.ZSTD, messages })
+  } finally {
+    CompressionCodecs[CompressionTypes.ZSTD] = ours as never
+  }
+}
+
+test('batches that unpack to more than memory has room for, and one of 100,000 frames: dead letters with their bytes', async () => {
+  const [began, before] = [await startedAt(), await received()]
   const from = await topicEnds(kafka)
-  const zeros: Message = { key: 'zeros', value: Buffer.alloc(270_000_000), partition: 4 }
-  await producer.send({ topic: TOPIC, acks: -1, compression: kafkajs.CompressionTypes.ZSTD, messages: [zeros] })
-  await sendAll(producer, TOPIC, [{ ...good(), partition: 4 }])
+  const zeros = encodeRecord({ value: Buffer.alloc(270_000_000) }).buffer
+  const packed = zstdCompressSync(zeros)
+  for (let nth = 0; nth < OVERFULL; nth++) await sendPacked(packed, 4)
+  // The broker reads the first frame, and the record in it.
+  const frames = Array.from({ length: 100_000 }, () => zstdCompressSync(''))
+  const record = zstdCompressSync(encodeRecord({ key: 'frames', value: 'frames' }).buffer)
+  await sendPacked(Buffer.concat([record, ...frames]), 3)
+  await sendAll(producer, TOPIC, Array.from({ length: 16 }, good))
   await settled()
   const account = await accountFor(kafka, clickhouse, from)
-  expect(account).toMatchObject({ wrong: [], reasons: { undecodable: 1 } })
+  expect(account).toMatchObject({ wrong: [], reasons: { undecodable: OVERFULL + 1 } })
+  expect(await received()).toBe(before + 16)
   expect(await startedAt()).toBe(began)
-}, 120_000)
+}, 240_000)
 
 test('junk in the topics of which people get copies stops nothing, and every dead letter has its copy', async () => {
   const began = await startedAt()

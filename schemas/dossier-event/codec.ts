@@ -34,6 +34,11 @@ export interface Prepared {
 
 /** A body is as small as its fields are bounded; what is decoded of a large one could fill the memory. */
 const BODY_BYTES_MAX = 262_144
+/** A schema that is not looked up, or not any more: where very many are named at once. Prepare the records again. */
+export class SchemaForgotten extends Error {
+  readonly code = 'SCHEMA_FORGOTTEN'
+}
+
 const RECORD_NAME = 'motcua.DossierEvent'
 const READER = newestType('dossier-event')
 
@@ -82,7 +87,7 @@ export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['
     const { schema_id, body } = framed
     const found = lookup.found(schema_id)
     if (found === undefined)
-      throw new Error(`schema id ${schema_id} must be prepared before records with it are judged`)
+      throw new SchemaForgotten(`schema id ${schema_id} must be prepared before records with it are judged`)
     if (found.use === undefined)
       return refused(
         schema_id,

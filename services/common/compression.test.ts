@@ -64,6 +64,16 @@ test('zstd: several frames, one behind the other, with one limit', async () => {
   await expect(createCodecs(12).zstd.decompress(frames)).rejects.toMatchObject({ code: 'TOO_LARGE' })
 })
 
+test('so many parts that each costs a call are no batch of any client', async () => {
+  const empty = zstdCompressSync('')
+  const frames = Buffer.concat([zstdCompressSync('one'), ...Array.from({ length: 100 }, () => empty)])
+  await expect(codecs.zstd.decompress(frames)).rejects.toMatchObject({ code: 'CORRUPT' })
+  const framed = await codecs.snappy.compress({ buffer: Buffer.from('dossier') })
+  const [header, block] = [framed.subarray(0, 16), framed.subarray(16)]
+  const blocks = Buffer.concat([header, ...Array.from({ length: 16_385 }, () => block)])
+  await expect(codecs.snappy.decompress(blocks)).rejects.toMatchObject({ code: 'CORRUPT' })
+})
+
 test('LZ4: a frame with a content size, checksums and blocks of 4 MB', async () => {
   // Python: lz4.frame.compress(b'dossier ' * 9, content_checksum=True, block_checksum=True, block_size=7, store_size=True)
   const hex = '04224d187c4048000000000000002b120000008f646f737369657220080028507369657220ad577a7a00000000a96b1fd8'

@@ -15,6 +15,13 @@ export const UNPACKED_BYTES_MAX = 268_435_456
 /** Output grows by pieces of this size; zlib's 16 KiB make it three times slower. */
 const CHUNK_BYTES = 131_072
 
+/**
+ * Parts of a batch that are unpacked one after the other. Clients write one frame of zstd, and blocks of snappy of 32 KiB; each
+ * costs a call, however empty it is.
+ */
+const FRAMES_MAX = 100
+const BLOCKS_MAX = 16_384
+
 export class UnpackError extends Error {
   readonly code: 'TOO_LARGE' | 'CORRUPT'
   /** Asked by kafkajs: the same bytes fail again. */
@@ -90,6 +97,7 @@ async function unpackZstd(packed: Buffer, bytes_max: number): Promise<Buffer> {
     frames.push(frame)
     unpacked_bytes += frame.length
     if (read_bytes === 0) throw new Error('an empty frame')
+    if (frames.length > FRAMES_MAX) throw new Error(`more than ${FRAMES_MAX} frames`)
     at += read_bytes
   }
   return joined(frames)
@@ -139,6 +147,7 @@ function xerialBlocks(packed: Buffer): Buffer[] {
     const length = packed.readInt32BE(at)
     const end = at + 4 + length
     if (length < 0 || end > packed.length) throw new Error(`a block of ${length} bytes at ${at}`)
+    if (blocks.length === BLOCKS_MAX) throw new Error(`more than ${BLOCKS_MAX} blocks`)
     blocks.push(packed.subarray(at + 4, end))
     at = end
   }

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import fc from 'fast-check'
 import kafkajs from 'kafkajs'
 import { expect, test } from 'vitest'
+import { UnpackError } from './compression.ts'
 import { headersFromPairs, pairsOf } from './headers.ts'
 import { decodeMessages } from './read-records.ts'
 import { type KafkaRecord, Records } from './records.ts'
@@ -249,6 +250,30 @@ test('an answer brings records of so many partitions as it has room for, and the
   const lengths: number[] = []
   for (let partition = 0; partition < 4; partition++) lengths.push(Records.of(await decodeMessages(answer), 0).length)
   expect(lengths).toEqual([30_000, 30_000, 0, 0])
+})
+
+test('unpacking ends after a second of one answer: a member that says nothing is missed', async () => {
+  const { CompressionCodecs, CompressionTypes } = kafkajs
+  const before = CompressionCodecs[CompressionTypes.GZIP]
+  let unpacked = 0
+  CompressionCodecs[CompressionTypes.GZIP] = () => ({
+    compress: async () => Buffer.from('x'),
+    async decompress() {
+      unpacked++
+      await new Promise(resolve => setTimeout(resolve, 400))
+      throw new UnpackError('CORRUPT', 'slow, and nothing comes of it')
+    },
+  })
+  try {
+    const batch = await batchOf([encodeRecord({ value: 'v' })], { compression: CompressionTypes.GZIP })
+    const part = Buffer.concat([Buffer.alloc(4), batch, batch, batch, batch, batch])
+    part.writeInt32BE(part.length - 4)
+    const answer = new Decoder(Buffer.concat([part, part]))
+    const found = [await decodeMessages(answer), await decodeMessages(answer)]
+    expect([found.map(({ length }) => length), unpacked]).toEqual([[3, 0], 3])
+  } finally {
+    CompressionCodecs[CompressionTypes.GZIP] = before as () => never
+  }
 })
 
 test('offsets that a producer forged are not believed: a record has the offset of its place', async () => {

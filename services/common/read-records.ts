@@ -29,6 +29,8 @@ const BATCH_RECORDS_MAX = 5_000_000
 /** After so much of one answer the other batches are left for the next fetch: what is unpacked is not what was sent. */
 const ANSWER_RECORDS_MAX = 50_000
 const ANSWER_BYTES_MAX = 67_108_864
+/** A member of the group says nothing while it unpacks, and is missed after six seconds. */
+const ANSWER_MS_MAX = 1_000
 
 const require = createRequire(import.meta.url)
 
@@ -36,7 +38,11 @@ const require = createRequire(import.meta.url)
 interface Spent {
   records: number
   bytes: number
+  ms: number
 }
+const isOver = ({ records, bytes, ms }: Spent) =>
+  records > ANSWER_RECORDS_MAX || bytes > ANSWER_BYTES_MAX || ms > ANSWER_MS_MAX
+
 const spentOn = new WeakMap<AnswerDecoder, Spent>()
 
 /**
@@ -47,14 +53,16 @@ export async function decodeMessages(answer: AnswerDecoder): Promise<RecordBatch
   const length = answer.readInt32()
   if (length <= MAGIC_AT || !answer.canReadBytes(length)) return []
   const bytes = answer.readBytes(length)
-  const spent = spentOn.get(answer) ?? { records: 0, bytes: 0 }
+  const spent = spentOn.get(answer) ?? { records: 0, bytes: 0, ms: 0 }
   spentOn.set(answer, spent)
   const batches: RecordBatch[] = []
   for (let at = 0; at + MAGIC_AT < length; ) {
     const end = at + 12 + bytes.readInt32BE(at + 8)
-    if (end > length || spent.records > ANSWER_RECORDS_MAX || spent.bytes > ANSWER_BYTES_MAX) break
+    if (end > length || isOver(spent)) break
+    const began_ms = performance.now()
     const batch = bytes.subarray(at, end)
     batches.push(...(await (batch[MAGIC_AT] === MAGIC ? decodeBatch(batch, spent) : decodeOldFormat(batch))))
+    spent.ms += performance.now() - began_ms
     at = end
   }
   return batches

@@ -98,7 +98,15 @@ export async function createIngest(deps: IngestDeps) {
   })
   const parked = createParked(epochs.of, log)
   const decoder = createDecoder(registry, deps.knownUnit)
-  const deadLetters = createDeadLetters({ kafka, producer, fetcher, topic: TOPIC, log, now })
+  const deadLetters = createDeadLetters({
+    kafka,
+    producer,
+    fetcher,
+    topic: TOPIC,
+    committed: partition => progress.settled().get(partition) ?? 0n,
+    log,
+    now,
+  })
   const settling = createSettle({
     ownership,
     count,
@@ -208,6 +216,8 @@ export async function createIngest(deps: IngestDeps) {
       moved()
       ownership.doubt(list)
       deadLetters.assigned()
+      attempts.keep(list)
+      isolate.forget()
       lives.assigned(list)
       progress.assigned(list)
       arriving = lives
@@ -238,20 +248,21 @@ export async function createIngest(deps: IngestDeps) {
       onPaused: () => undefined,
       onAssigned: () => undefined,
       // A copy is for people: ingest goes on without it, and it begins again.
-      crash: error => {
-        log.error({ err: error, table: copy.table }, 'a copy stopped; it begins again')
-        const again = setTimeout(
-          () =>
-            void copyOf(copy)
-              .start()
-              .catch(() => undefined),
-          COPY_AGAIN_MS,
-        )
-        again.unref()
-      },
+      crash: error => startAgain(copy, error),
       log,
     })
-  const copies = [copyOf(deadLetterCopy(TOPIC + DLQ_SUFFIX)), copyOf(alertCopy('dossier-alerts', registry))]
+  function startAgain(copy: Copy, error: unknown) {
+    log.error({ err: error, table: copy.table }, 'a copy stopped; it begins again')
+    const again = setTimeout(() => {
+      const source = copyOf(copy)
+      copies.set(copy.table, source)
+      source.start().catch(cause => startAgain(copy, cause))
+    }, COPY_AGAIN_MS)
+    again.unref()
+  }
+  const copies = new Map(
+    [deadLetterCopy(TOPIC + DLQ_SUFFIX), alertCopy('dossier-alerts', registry)].map(copy => [copy.table, copyOf(copy)]),
+  )
 
   /** kafkajs holds on to partitions that are gone, and commits nothing any more because of them; a new start is free of them. */
   function leaveGone(partitions: number): void {
@@ -292,14 +303,14 @@ export async function createIngest(deps: IngestDeps) {
     async start() {
       await producer.connect()
       await count.refresh()
-      await Promise.all([source, ...copies].map(each => each.start()))
+      await Promise.all([source, ...copies.values()].map(each => each.start()))
       progress.start()
       looking = setInterval(() => void lookAround(), LOOK_MS)
     },
     /** Finishes what runs, commits, leaves the group. */
     async stop() {
       clearInterval(looking)
-      await Promise.all([source, ...copies].map(each => each.stop()))
+      await Promise.all([source, ...copies.values()].map(each => each.stop()))
       await progress.stop()
       await Promise.all([producer.disconnect(), fetcher.close()])
     },

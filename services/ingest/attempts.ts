@@ -63,6 +63,8 @@ export interface AttemptsDeps {
 export interface Attempts {
   /** A partition was assigned, with the metadata of its committed offset. */
   assigned(partition: number, metadata: string | null): void
+  /** These partitions are this member's; the others are no concern of it any more. */
+  keep(partitions: readonly number[]): void
   /** Before a chunk is settled: the chunk to settle, perhaps a part of it; or what became of it. */
   begin(chunk: Chunk): Promise<Chunk | Begun>
   /** The chunk ended without a death; the metadata to commit with what comes next. */
@@ -171,6 +173,10 @@ export function createAttempts({ commit, decode, settle, park, log }: AttemptsDe
   return {
     assigned(partition, metadata) {
       states.set(partition, { left: readMark(metadata), fresh: true })
+    },
+    keep(partitions) {
+      for (const memory of [states, waiting])
+        for (const partition of memory.keys()) if (!partitions.includes(partition)) memory.delete(partition)
     },
     async begin(chunk) {
       const { partition, records } = chunk

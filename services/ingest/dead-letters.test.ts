@@ -46,7 +46,15 @@ function lettersWith({ fails_at = Number.POSITIVE_INFINITY, there = [] as Messag
     }),
   } as unknown as Fetcher
   const written: bigint[] = []
-  const letters = createDeadLetters({ kafka: {} as Kafka, producer, fetcher, topic: 't', log, now: () => 2_000_000 })
+  const letters = createDeadLetters({
+    kafka: {} as Kafka,
+    producer,
+    fetcher,
+    topic: 't',
+    committed: () => 0n,
+    log,
+    now: () => 2_000_000,
+  })
   const write = (some: DeadLetter[]) =>
     letters.write(some, acknowledged => written.push(...acknowledged.map(({ record }) => record.offset)))
   return { write, written, sends }

@@ -95,6 +95,8 @@ export function createDeadLetters(deps: {
   producer: Producer
   fetcher: Fetcher
   topic: string
+  /** The offset from which on a partition is not committed, as far as known: nothing before it is read again. */
+  committed: (partition: number) => bigint
   log: Log
   now: () => number
 }): DeadLetters {
@@ -107,8 +109,9 @@ export function createDeadLetters(deps: {
   let count = 0
   let counted_ms = Number.NEGATIVE_INFINITY
 
-  /** Letters of these partitions in the dead-letter topic since that time. */
-  async function lookBack(partitions: readonly number[], since_ms: number): Promise<void> {
+  /** Letters in the dead-letter topic since that time, of records from an offset of their partition on. */
+  async function lookBack(wanted: ReadonlyMap<number, bigint>, since_ms: number): Promise<void> {
+    const partitions = [...wanted.keys()]
     const [from, ends] = [await fetcher.offsetsAt(dlq, Math.max(0, since_ms - CLOCK_MS)), await fetcher.ends(dlq)]
     // Some may have been written while the topic had fewer partitions.
     const counts = Array.from(ends.keys(), (_, fewer) => fewer + 1)
@@ -124,7 +127,9 @@ export function createDeadLetters(deps: {
             '__connect.errors.partition',
             '__connect.errors.offset',
           ].map(name => headerOf(headers, name))
-          if (headerOf(headers, '__connect.errors.topic') === topic && partitions.includes(Number(partition)))
+          const least = wanted.get(Number(partition))
+          if (headerOf(headers, '__connect.errors.topic') !== topic || least === undefined) continue
+          if (/^\d{1,18}$/.test(offset ?? '') && BigInt(offset ?? 0) >= least)
             there.add(nameOf([epoch, partition, offset], letter))
         }
         if (next === at) break
@@ -201,7 +206,7 @@ export function createDeadLetters(deps: {
         (least, { record }) => Math.min(least, record.broker_time ? record.timestamp_ms : 0),
         Number.POSITIVE_INFINITY,
       )
-      await lookBack(unread, since_ms)
+      await lookBack(new Map(unread.map(partition => [partition, deps.committed(partition)])), since_ms)
     }
     const isThere = ({ topic_epoch, partition, record }: DeadLetter) =>
       there.size > 0 && there.has(nameOf([topic_epoch, partition, record.offset], record))

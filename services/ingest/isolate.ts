@@ -30,6 +30,8 @@ export interface IsolateDeps {
 
 export interface Isolate {
   settle: Settle
+  /** Partitions were assigned: lone records come again, or are no concern of this member any more. */
+  forget(): void
   /** Why nothing, or not everything, goes on. */
   trouble(): string | undefined
 }
@@ -142,6 +144,7 @@ export function createIsolate({ settle, mayBeRecord, park, log, now }: IsolateDe
       }
       return isolate(result)
     },
+    forget: () => lone.clear(),
     trouble: () =>
       stopped ?? (lone.size > 0 ? `the record ${[...lone.keys()][0]} fails alone and waits for others` : undefined),
   }

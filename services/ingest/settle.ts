@@ -7,6 +7,7 @@
  * A crash anywhere leaves the offsets where they were: everything is read and done again, and doing it twice changes nothing.
  */
 import { randomBytes } from 'node:crypto'
+import { SchemaForgotten } from '../../schemas/dossier-event/codec.ts'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
 import { type Classified, type Classify, type DeadLetter, type Misplaced, misplacedLetter } from './classify.ts'
@@ -82,7 +83,13 @@ export function createSettle(deps: SettleDeps) {
 
   async function settle(chunks: readonly Chunk[]): Promise<Outcome> {
     const under = count.current()
-    const classified = await deps.classify(chunks, under)
+    let classified: Classified
+    try {
+      classified = await deps.classify(chunks, under)
+    } catch (error) {
+      if (error instanceof SchemaForgotten) return { done: false, pause_ms: COUNT_PAUSE_MS }
+      throw error
+    }
     try {
       await failPoint('classified')
       return await settleClassified(chunks, classified, under)

@@ -69,6 +69,8 @@ export interface Source {
 }
 
 const METADATA_AGE_MS_MAX = 10_000
+/** Of one partition's part of a fetch; others wait for their next. */
+const FETCH_MS_MAX = 5_000
 
 export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source {
   const { topic, log } = options
@@ -105,8 +107,13 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
     wakeUps.add(wakeUp)
   }
 
-  const commit = (partition: number, offset: bigint, metadata?: string) =>
-    consumer.commitOffsets([{ topic, partition, offset: String(offset), metadata: metadata ?? null }])
+  const commit = async (partition: number, offset: bigint, metadata?: string) => {
+    try {
+      await consumer.commitOffsets([{ topic, partition, offset: String(offset), metadata: metadata ?? null }])
+    } catch (error) {
+      throw memberError(error)
+    }
+  }
 
   /** One fetched batch of one partition: hand it over in chunks, commit each, stop at the first that has to wait. */
   async function eachBatch({ batch, resolveOffset, heartbeat, isRunning, isStale }: EachBatchPayload): Promise<void> {
@@ -124,7 +131,10 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
       const { fetchedOffset } = batch as { fetchedOffset?: string }
       const all = Records.of(batches, Number(fetchedOffset ?? 0), Date.now())
       const end = BigInt(batch.lastOffset()) + 1n
+      const began_ms = performance.now()
       for (let at = 0; at < all.length && isRunning() && !isStale(); at += options.chunk_rows_max) {
+        // The next fetch waits for this one: what is left of a batch of millions comes again with it.
+        if (performance.now() - began_ms > FETCH_MS_MAX) return
         const records = all.slice(at, Math.min(all.length, at + options.chunk_rows_max))
         const reached = records.offsetAt(records.length - 1)
         const lag = Math.max(0, Number(batch.highWatermark) - reached - 1)
@@ -143,7 +153,7 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
         await failPoint('committed')
       }
       // Nothing is left of a batch but its end, where others were taken out of it.
-      if (all.length === 0) await settledTo(end, 0)
+      if (all.length === 0 && !isStale()) await settledTo(end, 0)
     } finally {
       clearInterval(beat)
       inHand.delete(batch.partition)
@@ -201,6 +211,20 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
       await consumer.disconnect()
     },
   }
+}
+
+/** The group went on without this member. */
+const MEMBER_ERRORS: ReadonlySet<unknown> = new Set([
+  'UNKNOWN_MEMBER_ID',
+  'ILLEGAL_GENERATION',
+  'REBALANCE_IN_PROGRESS',
+  'NOT_COORDINATOR_FOR_GROUP',
+])
+
+/** kafkajs wraps what a commit meets, and then does not know its own error, after which a member simply joins again. */
+export function memberError(error: unknown): unknown {
+  const cause = error instanceof Error ? error.cause : undefined
+  return cause instanceof Error && 'type' in cause && MEMBER_ERRORS.has(cause.type) ? cause : error
 }
 
 /** kafkajs knows what to do about its own errors: rejoin, reconnect, retry. */
