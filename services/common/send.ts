@@ -183,6 +183,10 @@ const TOO_LARGE = new Set(['MESSAGE_TOO_LARGE', 'RECORD_LIST_TOO_LARGE'])
 export const isTooLarge = (error: unknown): boolean =>
   causes(error).some(cause => 'type' in cause && TOO_LARGE.has(String(cause.type)))
 
+/** Whether a topic is gone. kafkajs then sends nothing at all, also to topics that are there. */
+export const isUnknownTopic = (error: unknown): boolean =>
+  causes(error).some(cause => 'type' in cause && cause.type === 'UNKNOWN_TOPIC_OR_PARTITION')
+
 /** An error and its causes: kafkajs wraps some errors in others. */
 function causes(error: unknown): Error[] {
   const found: Error[] = []

@@ -47,11 +47,15 @@ export async function withAdmin<Answer>(kafka: Kafka, ask: (admin: Admin) => Pro
   }
 }
 
-/** Creates the topics that are missing, with the broker's replication, and leaves the others as they are. */
-export async function ensureTopics(kafka: Kafka, partitions = PARTITIONS_DEFAULT): Promise<void> {
+/** Creates those topics that are missing, with the broker's replication, and leaves the others as they are. */
+export async function ensureTopics(
+  kafka: Kafka,
+  partitions = PARTITIONS_DEFAULT,
+  wanted: readonly string[] = TOPICS,
+): Promise<void> {
   await withAdmin(kafka, async admin => {
     const there = new Set(await admin.listTopics())
-    const missing = TOPICS.filter(topic => !there.has(topic))
+    const missing = wanted.filter(topic => !there.has(topic))
     const letters = INPUTS.filter(input => missing.some(topic => topic === deadLettersOf(input)))
     await create(
       admin,

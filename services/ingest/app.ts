@@ -114,7 +114,7 @@ export async function createIngest(deps: IngestDeps) {
     paused: createPaused(clickhouse),
     ...createClassify({ decoder, epochOf: epochs.of, parked: parked.why, onBusy: busy('scan') }),
     writeDeadLetters: deadLetters.write,
-    rehome: createRehome(producer, TOPIC),
+    rehome: createRehome(kafka, producer, TOPIC),
     insert: createInsert(clickhouse, 'dossier_events', limits.query_s_max, busy('write')),
     metrics,
     log,

@@ -93,7 +93,11 @@ test('a stray that is too large for the topic is told from those that went home'
     },
   } as unknown as Producer
   const done: Record<'sent' | 'refused', bigint[]> = { sent: [], refused: [] }
-  await createRehome(producer, 't')([stray(1), stray(2), stray(3)], some => {
+  await createRehome(
+    {} as Kafka,
+    producer,
+    't',
+  )([stray(1), stray(2), stray(3)], some => {
     for (const what of ['sent', 'refused'] as const) done[what].push(...some[what].map(({ record }) => record.offset))
   })
   expect(done).toEqual({ sent: [1n, 3n], refused: [2n] })

@@ -11,7 +11,7 @@ import type { Kafka, Message, Producer } from 'kafkajs'
 import type { Fetcher, TopicRecord } from '../common/fetch.ts'
 import { type HeaderPair, type HeaderPairs, headerOf, headersFromPairs } from '../common/headers.ts'
 import type { Log } from '../common/log.ts'
-import { batchesOf, bytesOfMessage, isTooLarge, sendAll } from '../common/send.ts'
+import { batchesOf, bytesOfMessage, isTooLarge, isUnknownTopic, sendAll } from '../common/send.ts'
 import { ensureDeadLettersFit, ensureTopics, setTopicSettings } from '../common/topics.ts'
 import type { DeadLetter, Misplaced } from './classify.ts'
 
@@ -71,9 +71,22 @@ export function deadLetterOf(letter: DeadLetter, now_ms: number): Message {
   return { key: record.key, value: record.value, headers: headersFromPairs([...headers, ...ownHeaders(pairs)]) }
 }
 
-/** Somebody deleted the topic. */
-const isUnknownTopic = (error: unknown): boolean =>
-  error instanceof Error && 'type' in error && error.type === 'UNKNOWN_TOPIC_OR_PARTITION'
+/** Does something once more where somebody deleted the dead-letter topic: it is made again, and no other topic is. */
+async function withDeadLetters(
+  kafka: Kafka,
+  dlq: string,
+  work: () => Promise<void>,
+  onMadeAgain: () => void = () => undefined,
+): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    if (!isUnknownTopic(error)) throw error
+    await ensureTopics(kafka, undefined, [dlq])
+    onMadeAgain()
+    await work()
+  }
+}
 
 /** Of a letter: the coordinates of its record, and the record's own bytes, since anyone may write letters. */
 function nameOf(coordinates: readonly (string | number | bigint | undefined)[], { key, value }: Bytes): string {
@@ -180,16 +193,7 @@ export function createDeadLetters(deps: {
   }
 
   return {
-    async write(letters, written) {
-      try {
-        await writeAll(letters, written)
-      } catch (error) {
-        if (!isUnknownTopic(error)) throw error
-        await ensureTopics(kafka)
-        forget()
-        await writeAll(letters, written)
-      }
-    },
+    write: (letters, written) => withDeadLetters(kafka, dlq, () => writeAll(letters, written), forget),
     assigned: forget,
   }
 
@@ -239,8 +243,13 @@ export interface Rehomed {
 }
 
 /** Sends records home, and reports what became of them, some at a time. */
-export function createRehome(producer: Producer, topic: string) {
-  const send = (messages: readonly Message[]) => sendAll(producer, topic, messages, { pack_larger: true })
+export function createRehome(kafka: Kafka, producer: Producer, topic: string) {
+  const send = (messages: readonly Message[]) =>
+    withDeadLetters(
+      kafka,
+      topic + DLQ_SUFFIX,
+      async () => void (await sendAll(producer, topic, messages, { pack_larger: true })),
+    )
   const sendOne = async (stray: Misplaced): Promise<Rehomed> => {
     try {
       await send([rehomedOf(stray)])
