@@ -86,9 +86,12 @@ export async function createJudge({ clickhouse, registry, schema_ms_max }: Judge
             some.filter(({ refusal }) => refusal !== undefined),
           ),
         ])
+        // A good record may have been set aside meanwhile: its letter tells why.
+        const gone = some.filter(one => one.refusal === undefined && !inLog.has(eventOf(one)))
+        const aside = await deadLettersOf(clickhouse, gone, "AND reason IN ('misplaced', 'undecodable')")
         for (const one of some)
           if (one.refusal === undefined && inLog.has(eventOf(one))) found.elsewhere++
-          else if (one.refusal !== undefined && dead.has(placeOf(one))) found.dead_letters++
+          else if ((one.refusal === undefined ? aside : dead).has(placeOf(one))) found.dead_letters++
           else found.missing.push(one)
       }
       return found
@@ -162,13 +165,17 @@ async function inLogOf(clickhouse: ClickHouseClient, suspects: readonly Suspect[
 }
 
 /** Which of these places have a dead letter: it names where its record lay, whatever the record's own headers say. */
-async function deadLettersOf(clickhouse: ClickHouseClient, suspects: readonly Suspect[]): Promise<Set<string>> {
+async function deadLettersOf(
+  clickhouse: ClickHouseClient,
+  suspects: readonly Suspect[],
+  and = '',
+): Promise<Set<string>> {
   if (suspects.length === 0) return new Set()
   const list = suspects.map(one => quoted(placeOf(one))).join(', ')
   const rows = await rowsOf<{ place: string }>(
     clickhouse,
     `SELECT DISTINCT concat(topic, ' ', toString(topic_epoch), ' ', toString(partition), ' ', toString(offset)) AS place
-     FROM dead_letters WHERE place IN (${list})`,
+     FROM dead_letters WHERE place IN (${list}) ${and}`,
   )
   return new Set(rows.map(row => row.place))
 }
