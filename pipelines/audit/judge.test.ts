@@ -1,6 +1,6 @@
 /** Every record gets a verdict in its place, or the whole is unverified; and the process goes on breathing. */
 import { expect, test } from 'vitest'
-import type { Framed, Prepared, Verdict } from '../../schemas/dossier-event/codec.ts'
+import type { FramedValues, Prepared, Verdict } from '../../schemas/dossier-event/codec.ts'
 import type { TopicRecord } from '../../services/common/fetch.ts'
 import { createVerdicts } from './judge.ts'
 
@@ -17,10 +17,10 @@ const recordOf = (text: string, change: Partial<TopicRecord> = {}): TopicRecord 
 const reasonOf = ({ refusals }: Verdict) => refusals?.[0]?.reason
 
 /** A decoder that knows so many leading values at each call, and names each record by its own text. */
-function decoderOf(ready: (values: Framed, call: number) => Prepared) {
+function decoderOf(ready: (values: FramedValues, call: number) => Prepared) {
   let calls = 0
   return {
-    prepare: async (values: Framed) => ready(values, ++calls),
+    prepare: async (values: FramedValues) => ready(values, ++calls),
     judgeRecord: ({ value }: { value: Buffer | null }): Verdict => {
       const text = String(value)
       if (text === 'throws') throw new Error('out of hand')

@@ -12,6 +12,7 @@ import type { SchemaRegistry } from '../../schemas/registry.ts'
 import { rowsOf } from '../../services/common/clickhouse.ts'
 import type { TopicRecord } from '../../services/common/fetch.ts'
 import { TOPIC } from '../../services/common/progress.ts'
+import { PARKED_REASONS } from './parked.ts'
 import { TopicUnreadable } from './read-topic.ts'
 import { quoted } from './slices.ts'
 
@@ -76,22 +77,20 @@ export async function createJudge({ clickhouse, registry, schema_ms_max }: Judge
       const found: LookedUp<(typeof suspects)[number]> = { elsewhere: 0, dead_letters: 0, missing: [] }
       for (let at = 0; at < suspects.length; at += NAMES_AT_ONCE) {
         const some = suspects.slice(at, at + NAMES_AT_ONCE)
-        const [inLog, dead] = await Promise.all([
-          inLogOf(
-            clickhouse,
-            some.filter(({ refusal }) => refusal === undefined),
-          ),
-          deadLettersOf(
-            clickhouse,
-            some.filter(({ refusal }) => refusal !== undefined),
-          ),
-        ])
-        // A good record may have been set aside meanwhile: its letter tells why.
-        const gone = some.filter(one => one.refusal === undefined && !inLog.has(eventOf(one)))
-        const aside = await deadLettersOf(clickhouse, gone, "AND reason IN ('misplaced', 'undecodable')")
+        const good = some.filter(({ refusal }) => refusal === undefined)
+        const inLog = await inLogOf(clickhouse, good)
+        const letters = await lettersOf(
+          clickhouse,
+          some.filter(one => one.refusal !== undefined || !inLog.has(eventOf(one))),
+        )
+        /** A refused record has a letter; a good one only where it was set aside, and the letter tells why. */
+        const isDead = (one: Suspect) => {
+          const reasons = letters.get(placeOf(one))
+          return reasons !== undefined && (one.refusal !== undefined || reasons.some(why => PARKED_REASONS.has(why)))
+        }
         for (const one of some)
           if (one.refusal === undefined && inLog.has(eventOf(one))) found.elsewhere++
-          else if ((one.refusal === undefined ? aside : dead).has(placeOf(one))) found.dead_letters++
+          else if (isDead(one)) found.dead_letters++
           else found.missing.push(one)
       }
       return found
@@ -164,18 +163,14 @@ async function inLogOf(clickhouse: ClickHouseClient, suspects: readonly Suspect[
   return new Set(rows.map(eventOf))
 }
 
-/** Which of these places have a dead letter: it names where its record lay, whatever the record's own headers say. */
-async function deadLettersOf(
-  clickhouse: ClickHouseClient,
-  suspects: readonly Suspect[],
-  and = '',
-): Promise<Set<string>> {
-  if (suspects.length === 0) return new Set()
+/** The reasons of the dead letters of these places: a letter names where its record lay, whatever the record's own headers say. */
+async function lettersOf(clickhouse: ClickHouseClient, suspects: readonly Suspect[]): Promise<Map<string, string[]>> {
+  if (suspects.length === 0) return new Map()
   const list = suspects.map(one => quoted(placeOf(one))).join(', ')
-  const rows = await rowsOf<{ place: string }>(
+  const rows = await rowsOf<{ place: string; reasons: string[] }>(
     clickhouse,
-    `SELECT DISTINCT concat(topic, ' ', toString(topic_epoch), ' ', toString(partition), ' ', toString(offset)) AS place
-     FROM dead_letters WHERE place IN (${list}) ${and}`,
+    `SELECT concat(topic, ' ', toString(topic_epoch), ' ', toString(partition), ' ', toString(offset)) AS place, groupUniqArray(reason) AS reasons
+     FROM dead_letters WHERE place IN (${list}) GROUP BY place`,
   )
-  return new Set(rows.map(row => row.place))
+  return new Map(rows.map(({ place, reasons }) => [place, reasons]))
 }

@@ -11,7 +11,8 @@ export interface Parked {
 }
 
 /** `undecodable`: ingest failed at them, or nothing can read them. `misplaced`: they cannot be brought home. */
-const REASONS = "('undecodable', 'misplaced')"
+export const PARKED_REASONS: ReadonlySet<string> = new Set(['undecodable', 'misplaced'])
+const REASONS = `(${[...PARKED_REASONS].map(reason => `'${reason}'`).join(', ')})`
 
 export async function parkedRecords(clickhouse: ClickHouseClient, limit: number): Promise<Parked> {
   const where = `topic = {topic:String} AND reason IN ${REASONS}`

@@ -12,6 +12,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Kafka, Message, Producer } from 'kafkajs'
 import { type DossierEvent, dossierEventJson } from '../../schemas/dossier-event/event.ts'
+import { SILENT_SOURCE } from '../../schemas/dossier-event/says.ts'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
 import { frame } from '../../schemas/wire.ts'
 import { headersFromPairs } from '../../services/common/headers.ts'
@@ -33,7 +34,7 @@ export class RepairError extends Error {
   }
 }
 
-export const REPAIR_SOURCE = 'motcua-repair'
+export const REPAIR_SOURCE = SILENT_SOURCE
 const INGEST_MS_MAX = 120_000
 
 /** The event that touches a dossier and says nothing of it. */

@@ -50,7 +50,7 @@ export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['
    * Looks up the schemas that values name. Never throws and never sleeps: where `ready` is less than the number of values,
    * judge that many, wait, and prepare the rest again.
    */
-  async function prepare(values: Framed): Promise<Prepared> {
+  async function prepare(values: FramedValues): Promise<Prepared> {
     const ids = new Set<number>()
     let last: number | undefined
     for (let at = 0; at < values.length; at++) {
@@ -121,13 +121,13 @@ export function createDecoder(registry: SchemaRegistry, knownUnit: DoorContext['
 export type Decoder = ReturnType<typeof createDecoder>
 
 /** Values of which each may begin with the id of a schema. */
-export interface Framed {
+export interface FramedValues {
   readonly length: number
   schemaIdAt(index: number): number | undefined
 }
 
-/** {@link Framed} of values that are at hand. */
-export const framed = (values: readonly (Buffer | null)[]): Framed => ({
+/** {@link FramedValues} of values that are at hand. */
+export const framed = (values: readonly (Buffer | null)[]): FramedValues => ({
   length: values.length,
   schemaIdAt: at => schemaIdOf(values[at] ?? null),
 })

@@ -5,7 +5,7 @@
 import { type DossierEvent, type EventType, FIELDS, NULLABLE_FIELDS } from './fields.ts'
 
 /** Types that decide the life of a dossier; the others are steps (contract, Life). */
-const LIFE: ReadonlySet<EventType> = new Set<EventType>([
+export const LIFE: ReadonlySet<EventType> = new Set<EventType>([
   'SUBMITTED',
   'RECEIVED',
   'NOT_ACCEPTED',
@@ -17,13 +17,13 @@ const LIFE: ReadonlySet<EventType> = new Set<EventType>([
   'VOIDED',
 ])
 /** Types after which a dossier waits for a supplement, or no longer. */
-const WAITING: ReadonlySet<EventType> = new Set<EventType>([
+export const WAITING: ReadonlySet<EventType> = new Set<EventType>([
   'SUPPLEMENT_REQUESTED',
   'SUPPLEMENT_RECEIVED',
   'PROCESSING',
 ])
 
-const LIFE_BIT = 1 << 17
+export const LIFE_BIT = 1 << 17
 export const WAITING_BIT = 1 << 18
 /** Its events touch a dossier and say nothing of it (pipelines/audit/repair.ts). */
 export const SILENT_SOURCE = 'motcua-repair'

@@ -1,11 +1,11 @@
 // Promise: exactly the records of aborted transactions are hidden, however they interleave and wherever a fetch begins.
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { type AbortedTransaction, hideAborted, type RecordOfTransaction } from './aborted.ts'
+import { type AbortedTransaction, type BatchOfTransaction, hideAborted } from './aborted.ts'
 import type { BatchContext } from './records.ts'
 
 type Step = { producer: number; what: 'send' | 'commit' | 'abort' | 'plain' }
-interface Kept extends RecordOfTransaction {
+interface Kept extends BatchOfTransaction {
   readonly name: string
   readonly data: boolean
 }
@@ -63,8 +63,9 @@ test('what was committed is seen, from any offset on, and nothing else', () => {
   )
 })
 
-test('records of formats without transactions are left as they are', () => {
-  const record = { key: null, hidden: false }
+test('batches of formats without transactions are left as they are', () => {
+  const [first] = logOf([{ producer: 1, what: 'plain' }]).records
+  const record = { ...(first as Kept), hidden: false }
   hideAborted([record], [{ producerId: '1', firstOffset: '0' }])
   expect(record.hidden).toBe(false)
 })

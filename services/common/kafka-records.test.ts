@@ -7,6 +7,7 @@ import { UnpackError } from './compression.ts'
 import { headersFromPairs, pairsOf } from './headers.ts'
 import { decodeMessages } from './read-records.ts'
 import { type KafkaRecord, Records } from './records.ts'
+import { putVar, zigZag } from './varint.ts'
 import { encodeRecord, type RecordToEncode } from './write-records.ts'
 import './kafka-records.ts'
 
@@ -214,10 +215,8 @@ test('a batch of too many records is one record with its bytes', async () => {
 })
 
 function varint(value: number): Buffer {
-  const bytes: number[] = []
-  let bits = value * 2
-  for (; bits >= 128; bits = Math.floor(bits / 128)) bytes.push((bits % 128) + 128)
-  return Buffer.from([...bytes, bits])
+  const bytes = Buffer.alloc(10)
+  return bytes.subarray(0, putVar(bytes, 0, zigZag(value)))
 }
 
 /** A record of so many headers with an empty name and no value, made at once. */

@@ -61,7 +61,8 @@ export async function decodeMessages(answer: AnswerDecoder): Promise<RecordBatch
     if (end > length || isOver(spent)) break
     const began_ms = performance.now()
     const batch = bytes.subarray(at, end)
-    batches.push(...(await (batch[MAGIC_AT] === MAGIC ? decodeBatch(batch, spent) : decodeOldFormat(batch))))
+    const decoded = await (batch[MAGIC_AT] === MAGIC ? decodeBatch(batch, spent) : decodeOldFormat(batch))
+    if (decoded !== undefined) batches.push(decoded)
     spent.ms += performance.now() - began_ms
     at = end
   }
@@ -77,14 +78,14 @@ interface OldMessage {
 }
 
 /** One message, or one wrapper of compressed ones, from before Kafka 0.11: kafkajs reads it, and it becomes a batch as of today. */
-async function decodeOldFormat(bytes: Buffer): Promise<RecordBatch[]> {
+async function decodeOldFormat(bytes: Buffer): Promise<RecordBatch | undefined> {
   const Decoder = require('kafkajs/src/protocol/decoder.js')
   const messages: OldMessage[] = await require('kafkajs/src/protocol/messageSet/decoder.js')(
     new Decoder(bytes),
     bytes.length,
   )
   const [first, last] = [messages[0], messages.at(-1)]
-  if (first === undefined || last === undefined) return []
+  if (first === undefined || last === undefined) return undefined
   const deltaOf = ({ offset }: OldMessage) => Number(BigInt(offset) - BigInt(first.offset))
   const records = messages.map(
     one => encodeRecord({ key: one.key, value: one.value, offsetDelta: deltaOf(one) }).buffer,
@@ -105,27 +106,28 @@ async function decodeOldFormat(bytes: Buffer): Promise<RecordBatch[]> {
     magicByte: bytes[MAGIC_AT] as number,
     compression: 0,
   }
-  return [walked(Buffer.concat(records), records.length, context)]
+  return walked(Buffer.concat(records), records.length, context)
 }
 
-async function decodeBatch(bytes: Buffer, spent: Spent): Promise<RecordBatch[]> {
+/** Undefined where nothing is left of it. */
+async function decodeBatch(bytes: Buffer, spent: Spent): Promise<RecordBatch | undefined> {
   const context = contextOf(bytes)
   const count = bytes.readInt32BE(57)
-  if (count <= 0) return []
+  if (count <= 0) return undefined
   const packed = bytes.subarray(BATCH_HEADER_BYTES)
   try {
     if (count > BATCH_RECORDS_MAX) throw new UnreadableError(`it has more than ${BATCH_RECORDS_MAX} records`)
     const unpacked = context.compression === 0 ? packed : await unpack(context.compression, packed)
     spent.bytes += unpacked.length
     spent.records += count
-    return [walked(unpacked, count, context)]
+    return walked(unpacked, count, context)
   } catch (error) {
     // Whatever else goes wrong, memory that is short for a moment, is no property of the batch.
     if (context.isControlBatch || !(error instanceof UnreadableError || error instanceof UnpackError)) throw error
     const { firstOffset, lastOffsetDelta } = context
     const last = BigInt(firstOffset) + BigInt(lastOffsetDelta)
     const why = `the batch of offsets ${firstOffset} to ${last} cannot be read: ${error.message}. The value is the whole batch`
-    return [new RecordBatch(context, bytes, Uint32Array.of(0), why)]
+    return new RecordBatch(context, bytes, Uint32Array.of(0), why)
   }
 }
 

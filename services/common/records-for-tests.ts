@@ -1,5 +1,5 @@
 /** Records as a fetch brings them, made from objects. */
-import { type BatchContext, type KafkaRecord, RecordBatch, Records } from './records.ts'
+import { type BatchContext, type KafkaRecord, RecordBatch, RecordCursor, Records } from './records.ts'
 import { encodeRecord } from './write-records.ts'
 
 /** Each in a batch of its own, in order. What is not named is null, empty or 0, and the broker set the times. */
@@ -21,10 +21,10 @@ export function recordsOf(some: readonly (Partial<KafkaRecord> & { offset: bigin
       magicByte: 2,
       compression: 0,
     }
-    // Short records have a length of one byte.
-    const length_bytes = record.length < 65 ? 1 : record.length < 8_194 ? 2 : record.length < 1_048_579 ? 3 : 4
+    const cursor = new RecordCursor().over(record, 0)
+    cursor.varint()
     return unreadable === undefined
-      ? new RecordBatch(context, record, Uint32Array.of(length_bytes))
+      ? new RecordBatch(context, record, Uint32Array.of(cursor.at))
       : new RecordBatch(context, value ?? Buffer.alloc(0), Uint32Array.of(0), unreadable)
   })
   return Records.of(batches, 0)

@@ -3,7 +3,7 @@
  * in them. Who needs a record as an object asks for one.
  */
 import { schemaIdAt } from '../../schemas/wire.ts'
-import { type HeaderPair, type HeaderPairs, headersFromPairs } from './headers.ts'
+import type { HeaderPair, HeaderPairs } from './headers.ts'
 
 /** A record as an object; nothing of its value is decoded. */
 export interface KafkaRecord {
@@ -240,9 +240,6 @@ class PlacedHeaders implements HeaderPairs {
     for (let left = this.length; left > 0; left--) yield [cursor.text(), cursor.bytesOrNull()]
   }
 }
-
-/** A message with a record's headers, to send. */
-export const messageHeaders = (record: KafkaRecord) => headersFromPairs(record.headers)
 
 /** Reads numbers as Kafka writes them. Behind the last byte it reads zeros; who asks compares `at` with the end. */
 export class RecordCursor {

@@ -200,12 +200,11 @@ export function createAttempts({ commit, decode, settle, park, log }: AttemptsDe
       passed.add(partition)
       const state = states.get(partition)
       if (state?.mark === undefined) return undefined
+      const { attempts, to } = state.mark
       // Past the chunk that was in hand at a death, and in any case where there was none: nothing is left to remember.
-      if (state.mark.attempts < SINGLY_FROM || next_offset > BigInt(state.mark.to)) state.mark = undefined
-      const { attempts, to } = state.mark ?? {}
-      if (attempts === undefined || to === undefined) return undefined
-      state.mark = { attempts, to, deaths: 0 }
-      return writeMark(state.mark)
+      const over = attempts < SINGLY_FROM || next_offset > BigInt(to)
+      state.mark = over ? undefined : { attempts, to, deaths: 0 }
+      return state.mark && writeMark(state.mark)
     },
     trouble() {
       for (const partition of waiting)

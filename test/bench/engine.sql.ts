@@ -3,6 +3,7 @@
  * validates nothing, knows no dead letters and no fence; what it writes per event is the same.
  */
 import { NULLABLE_FIELDS } from '../../schemas/dossier-event/event.ts'
+import { bitOf, LIFE, LIFE_BIT, WAITING, WAITING_BIT } from '../../schemas/dossier-event/says.ts'
 
 const TYPES: Record<string, string> = {
   received_at: "Nullable(DateTime64(3, 'UTC'))",
@@ -17,17 +18,7 @@ const TYPES: Record<string, string> = {
   digitised: 'Nullable(Bool)',
   data_reused: 'Nullable(Bool)',
 }
-const LIFE = [
-  'SUBMITTED',
-  'RECEIVED',
-  'NOT_ACCEPTED',
-  'SETTLED',
-  'RETURNED',
-  'WITHDRAWN',
-  'STOPPED',
-  'CORRECTED',
-  'VOIDED',
-]
+const quoted = (types: Iterable<string>) => [...types].map(type => `'${type}'`).join(', ')
 
 export const engineTable = (options: {
   brokers: string
@@ -54,9 +45,9 @@ export const engineView = (): string => `
     event_id, dossier_id, revision, event_type, occurred_at, source,
     ${NULLABLE_FIELDS.map(field => `ifNull(${field}, defaultValueOfTypeName('${(TYPES[field] ?? 'Nullable(String)').replace(/^Nullable\((.*)\)$/s, '$1').replaceAll("'", "\\'")}')) AS ${field}`).join(',\n    ')},
     cleared,
-    toUInt32(${NULLABLE_FIELDS.map((field, bit) => `if(isNotNull(t.${field}) OR has(t.cleared, '${field}'), ${2 ** bit}, 0)`).join(' + ')}
-      + if(event_type IN (${LIFE.map(type => `'${type}'`).join(', ')}), ${2 ** NULLABLE_FIELDS.length}, 0)
-      + if(event_type IN ('SUPPLEMENT_REQUESTED', 'SUPPLEMENT_RECEIVED', 'PROCESSING'), ${2 ** (NULLABLE_FIELDS.length + 1)}, 0)) AS says,
+    toUInt32(${NULLABLE_FIELDS.map(field => `if(isNotNull(t.${field}) OR has(t.cleared, '${field}'), ${bitOf(field)}, 0)`).join(' + ')}
+      + if(event_type IN (${quoted(LIFE)}), ${LIFE_BIT}, 0)
+      + if(event_type IN (${quoted(WAITING)}), ${WAITING_BIT}, 0)) AS says,
     _topic AS topic, toInt32(_partition) AS partition, toInt64(_offset) AS offset, '' AS writer,
     concat('engine-', toString(min(_partition) OVER ()), '-', toString(min(_offset) OVER ()), '-', toString(count() OVER ())) AS batch,
     toUInt32(count() OVER ()) AS batch_rows,
