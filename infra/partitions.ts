@@ -11,10 +11,10 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Admin, Kafka } from 'kafkajs'
 import { ConfigError } from '../services/common/config.ts'
+import { countInForce } from '../services/common/count-in-force.ts'
 import { openFetcher } from '../services/common/fetch.ts'
 import { GROUP, TOPIC } from '../services/common/progress.ts'
 import { deadLettersOf, deniedBy, INPUTS, withAdmin } from '../services/common/topics.ts'
-import { countInForce } from '../services/ingest/partition-count.ts'
 import { readEnvironment, withConnections } from './sample/environment.ts'
 
 /** The count has 16 bits in `partition_counts`; long before that a broker has too many files. */

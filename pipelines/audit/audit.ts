@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../../services/common/clickhouse.ts'
-import { readInsertComment } from '../../services/ingest/insert.ts'
+import { readInsertComment } from '../../services/common/insert.ts'
 import type { LeaveOut } from './leave-out.ts'
 import {
   type Conflict,

@@ -4,7 +4,7 @@
  */
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client'
 import { rowsOf } from '../../services/common/clickhouse.ts'
-import { INSERT_SETTINGS } from '../../services/ingest/insert.ts'
+import { INSERT_SETTINGS } from '../../services/common/insert.ts'
 
 export interface Session {
   readonly clickhouse: ClickHouseClient

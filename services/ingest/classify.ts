@@ -8,29 +8,13 @@ import { saysOf } from '../../schemas/dossier-event/says.ts'
 import type { Scanner } from '../../schemas/dossier-event/scanner.ts'
 import { newestType } from '../../schemas/registry.ts'
 import { HEADER_BYTES, schemaIdAt } from '../../schemas/wire.ts'
+import type { CountInForce } from '../common/count-in-force.ts'
+import { type DeadLetter, type Misplaced, misplacedLetter, wasRehomedUnder } from '../common/dead-letter.ts'
 import { HEADERS_MAX } from '../common/headers.ts'
 import { partitionOf } from '../common/partition.ts'
 import { type KafkaRecord, Place } from '../common/records.ts'
-import { wasRehomedUnder } from './dead-letters.ts'
-import type { CountInForce } from './partition-count.ts'
 import { Rows, type Source } from './rows.ts'
 import type { Chunk } from './source.ts'
-
-export interface DeadLetter {
-  record: KafkaRecord
-  topic: string
-  topic_epoch: number
-  partition: number
-  refusal: Refusal
-  schema_id: number | undefined
-}
-/** A good record that lies in another partition than Kafka's Java client would put it, or has no key. */
-export interface Misplaced extends Omit<DeadLetter, 'refusal'> {
-  dossier_id: string
-  /** Where it belongs, among so many partitions. */
-  home: number
-  partitions: number
-}
 
 export interface Classified {
   /** Of a pool: to be given back. */
@@ -150,9 +134,3 @@ export function createClassify({ decoder, epochOf, parked, onBusy = () => undefi
   }
 }
 export type Classify = ReturnType<typeof createClassify>
-
-/** The letter of a record that cannot be brought home. */
-export function misplacedLetter({ dossier_id, home, partitions, ...place }: Misplaced, why: string): DeadLetter {
-  const message = `the record of ${dossier_id} lies in partition ${place.partition}; it belongs in partition ${home} of ${partitions}, and ${why}`
-  return { ...place, refusal: { reason: 'misplaced', field: 'dossier_id', message } }
-}

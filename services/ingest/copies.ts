@@ -10,7 +10,7 @@ import { headerOf } from '../common/headers.ts'
 import type { Log } from '../common/log.ts'
 import type { Metrics } from '../common/metrics.ts'
 import type { KafkaRecord } from '../common/records.ts'
-import { isTransient } from './insert.ts'
+import { isTransient } from '../common/transient.ts'
 import type { Chunk, ChunkOutcome } from './source.ts'
 
 const PAUSE_MS = 2_000

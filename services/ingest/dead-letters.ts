@@ -8,68 +8,19 @@
  */
 import { createHash } from 'node:crypto'
 import type { Kafka, Message, Producer } from 'kafkajs'
+import { type DeadLetter, DLQ_SUFFIX, deadLetterOf, type Misplaced, rehomedOf } from '../common/dead-letter.ts'
 import type { Fetcher, TopicRecord } from '../common/fetch.ts'
-import { type HeaderPair, type HeaderPairs, headerOf, headersFromPairs } from '../common/headers.ts'
+import { headerOf } from '../common/headers.ts'
 import type { Log } from '../common/log.ts'
 import { batchesOf, bytesOfMessage, isTooLarge, isUnknownTopic, sendAll } from '../common/send.ts'
 import { ensureDeadLettersFit, ensureTopics, setTopicSettings } from '../common/topics.ts'
-import type { DeadLetter, Misplaced } from './classify.ts'
 
-export const DLQ_SUFFIX = '.dlq'
-const STAGE = 'VALUE_CONVERTER'
-
-/** Names the partition count under which a record was sent home: it is sent once per count. */
-export const REHOMED_UNDER = 'motcua.rehomed_under'
-/** A record's own headers stand behind this, so that they cannot pass for ours. */
-const OWN_PREFIX = 'motcua.record.'
-const OWN_HEADERS_MAX = 32
-const OWN_BYTES_MAX = 8_192
-const ATTEMPT = /^[1-9]\d{0,3}$/
 /** Room for what a batch adds to its records. */
 const LETTER_BYTES_MORE = 1_048_576
 const INT32_MAX = 2_147_483_647
 /** Clocks of two brokers may differ. */
 const CLOCK_MS = 60_000
 const COUNT_MS = 5_000
-
-/** The record's own headers as far as they fit. */
-function ownHeaders(pairs: HeaderPairs): HeaderPair[] {
-  const kept: HeaderPair[] = []
-  let bytes = 0
-  for (const [name, value] of pairs) {
-    bytes += name.length + (value?.length ?? 0)
-    if (kept.length >= OWN_HEADERS_MAX || bytes > OWN_BYTES_MAX) break
-    kept.push([OWN_PREFIX + name, value])
-  }
-  if (kept.length < pairs.length) kept.push(['motcua.record_headers', Buffer.from(String(pairs.length))])
-  return kept
-}
-
-/** The dead letter of a refused record: headers as in the contract, those of Kafka Connect first. */
-export function deadLetterOf(letter: DeadLetter, now_ms: number): Message {
-  const { record, topic, topic_epoch, partition, refusal, schema_id } = letter
-  const pairs = record.headers
-  // A letter that was replayed tells how often; anything else is a first attempt.
-  const before = headerOf(pairs, 'motcua.attempt')
-  const attempts = before !== undefined && ATTEMPT.test(before) ? Number(before) : 0
-  const first_ms = Date.parse(headerOf(pairs, 'motcua.first_failed_at') ?? '')
-  const first_failed_at = attempts > 0 && first_ms > 0 && first_ms < now_ms ? first_ms : now_ms
-  const ours = {
-    '__connect.errors.topic': topic,
-    '__connect.errors.partition': partition,
-    '__connect.errors.offset': record.offset,
-    '__connect.errors.stage': STAGE,
-    '__connect.errors.exception.message': refusal.message,
-    'motcua.reason': refusal.reason,
-    'motcua.field': refusal.field,
-    'motcua.schema_id': schema_id ?? '',
-    'motcua.first_failed_at': new Date(first_failed_at).toISOString(),
-    'motcua.attempt': attempts + 1,
-    'motcua.topic_epoch': topic_epoch,
-  }
-  const headers = Object.entries(ours).map(([name, value]): [string, Buffer] => [name, Buffer.from(String(value))])
-  return { key: record.key, value: record.value, headers: headersFromPairs([...headers, ...ownHeaders(pairs)]) }
-}
 
 /** Does something once more where somebody deleted the dead-letter topic: it is made again, and no other topic is. */
 async function withDeadLetters(
@@ -220,21 +171,6 @@ export function createDeadLetters(deps: {
     )
   }
 }
-
-/** The bytes of the record, under the right key, in the partition where it belongs. */
-export function rehomedOf({ record, dossier_id, home, partitions }: Misplaced): Message & { partition: number } {
-  const kept = [...record.headers].filter(([name]) => name !== REHOMED_UNDER)
-  return {
-    key: dossier_id,
-    value: record.value,
-    partition: home,
-    headers: headersFromPairs([...kept, [REHOMED_UNDER, Buffer.from(String(partitions))]]),
-  }
-}
-
-/** Whether a record was already sent home under this count. */
-export const wasRehomedUnder = (headers: HeaderPairs, partitions: number): boolean =>
-  headerOf(headers, REHOMED_UNDER) === String(partitions)
 
 export interface Rehomed {
   sent: Misplaced[]

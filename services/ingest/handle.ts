@@ -4,8 +4,8 @@
  */
 import type { createDecoder } from '../../schemas/dossier-event/codec.ts'
 import type { Log } from '../common/log.ts'
+import { isTransient } from '../common/transient.ts'
 import type { Attempts } from './attempts.ts'
-import { isTransient } from './insert.ts'
 import type { Outcome } from './isolate.ts'
 import type { Lives } from './lives.ts'
 import { type Chunk, type ChunkOutcome, isKafkaError } from './source.ts'

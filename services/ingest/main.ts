@@ -7,10 +7,10 @@ import { runService } from '../common/main.ts'
 import { createMetrics } from '../common/metrics.ts'
 import { checkTopics } from '../common/topics.ts'
 import { openUnitDirectory } from '../common/units.ts'
+import { startWatchdog } from '../common/watchdog.ts'
 import { createIngest } from './app.ts'
 import { ingestConfig, timeLimits } from './config.ts'
 import { checkServer } from './server-check.ts'
-import { startWatchdog } from './watchdog.ts'
 
 await runService('ingest', async (log, crash) => {
   const config = readConfig(ingestConfig, process.env)
@@ -19,7 +19,7 @@ await runService('ingest', async (log, crash) => {
   })
   const kafka = createKafka(config, 'motcua-ingest', log)
   await Promise.all([checkServer(clickhouse, config.INGEST_BATCH_ROWS_MAX), checkTopics(kafka, log)])
-  const stopWatchdog = startWatchdog()
+  const stopWatchdog = startWatchdog('ingest')
   const units = await openUnitDirectory(clickhouse, log)
   const ingest = await createIngest({
     config,

@@ -7,15 +7,9 @@
  * broker writes the next epoch; who adopts an epoch first ends and waits out what still runs under earlier ones.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../common/clickhouse.ts'
+import { type CountInForce, countInForce } from '../common/count-in-force.ts'
 import type { Log } from '../common/log.ts'
 import type { Ownership } from './ownership.ts'
-
-export interface CountInForce {
-  /** Its lower 16 bits are the count, so that one epoch cannot mean two counts. */
-  epoch: bigint
-  partitions: number
-}
 
 export interface PartitionCount {
   current(): CountInForce
@@ -39,17 +33,6 @@ export interface PartitionCountDeps {
 
 /** A broker that is behind tells the old, smaller count for a while. A topic made again with fewer partitions goes on telling it. */
 const SMALLER_MS_MIN = 8_000
-
-/** The count in force; 0 where no ingest has ever run. */
-export async function countInForce(clickhouse: ClickHouseClient, topic: string): Promise<CountInForce> {
-  const [row] = await rowsOf<{ epoch: string }>(
-    clickhouse,
-    'SELECT toString(max(epoch)) AS epoch FROM partition_counts WHERE topic = {topic:String}',
-    { topic },
-  )
-  const epoch = BigInt(row?.epoch ?? 0)
-  return { epoch, partitions: Number(epoch & 0xffffn) }
-}
 
 export function createPartitionCount(deps: PartitionCountDeps): PartitionCount {
   const { clickhouse, topic, log, now } = deps

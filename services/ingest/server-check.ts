@@ -4,8 +4,8 @@
  */
 import type { ClickHouseClient } from '@clickhouse/client'
 import { missingMigrations } from '../../pipelines/migrate.ts'
+import { INSERT_SETTINGS, insertContainer } from '../common/insert.ts'
 import { probeContainerOf } from './container.ts'
-import { INSERT_SETTINGS, insertContainer } from './insert.ts'
 
 export class ServerRefused extends Error {
   readonly code = 'SERVER_REFUSED'

@@ -1,11 +1,12 @@
 /** The order of a batch, and what a failure at each step leaves behind. */
 import { ClickHouseError } from '@clickhouse/client'
 import { expect, test } from 'vitest'
+import type { DeadLetter, Misplaced } from '../common/dead-letter.ts'
 import { createLog } from '../common/log.ts'
 import { createMetrics } from '../common/metrics.ts'
 import { recordsOf } from '../common/records-for-tests.ts'
 import { UnacknowledgedError } from '../common/send.ts'
-import type { Classified, DeadLetter, Misplaced } from './classify.ts'
+import type { Classified } from './classify.ts'
 import { Rows } from './rows.ts'
 import { createSettle } from './settle.ts'
 import type { Chunk } from './source.ts'

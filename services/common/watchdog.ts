@@ -22,19 +22,19 @@ for (;;) {
   still = beat === last ? still + 1 : 0
   last = beat
   if (still >= workerData.seconds) {
-    writeSync(2, JSON.stringify({ level: 60, service: 'ingest', msg: 'the event loop has stood still for ' + still + ' s; the process is ended' }) + '\\n')
+    writeSync(2, JSON.stringify({ level: 60, service: workerData.service, msg: 'the event loop has stood still for ' + still + ' s; the process is ended' }) + '\\n')
     process.kill(process.pid, 'SIGKILL')
   }
 }
 `
 
 /** Starts to watch; the function returned ends it. */
-export function startWatchdog(seconds = HANG_S_MAX): () => void {
+export function startWatchdog(service: string, seconds = HANG_S_MAX): () => void {
   const shared = new SharedArrayBuffer(8)
   const beats = new Int32Array(shared)
   const thread = new Worker(THREAD, {
     eval: true,
-    workerData: { shared, seconds },
+    workerData: { shared, seconds, service },
     execArgv: [],
     resourceLimits: { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 2 },
   })
