@@ -17,6 +17,8 @@ const INSERT = 'INSERT+INTO+dossier_events'
 const CLAIM = 'INSERT INTO partition_owners'
 
 const POINTS: Partial<Record<Moment, string>> = { 'mid-batch': 'classified', 'before-commit': 'inserted' }
+/** Between what is set aside and the insert. */
+const POINTS_OF_DOORS: Partial<Record<Moment, string>> = { 'mid-batch': 'written', 'before-commit': 'inserted' }
 
 /** Starts the first ingest process and comes back at the moment, with what lets it go on. */
 async function atMoment(
@@ -107,38 +109,45 @@ const zombie: Fault = {
   workload: () => ({ hot: 60 }),
   async run(stage) {
     const { moment, random } = stage
-    const { member: sleeper, go } = await atMoment(stage, POINTS, 2)
+    const { member: sleeper, go } = await atMoment(stage, POINTS_OF_DOORS, 2)
     sleeper.signal('SIGSTOP')
     const since = Date.now()
     await sleep(20)
     demand(sleeper.stopped(), 'the process is not stopped')
     const atInsert = moment === 'mid-batch'
-    const other = await stage.member(atInsert ? { classified: 1 } : {})
+    const other = await stage.member(atInsert ? { written: 1 } : {})
     await assigned(other)
     const taken_ms = Date.now() - since
     demand(
       taken_ms > SESSION_MS * 0.7,
       `the other member had partitions after ${taken_ms} ms: the session had not ended`,
     )
-    if (atInsert) await other.held('classified')
+    if (atInsert) await other.held('written')
     else await sleep(random.between(200, 1_500))
     const from = sleeper.lines.length
     demand(sleeper.stopped(), 'the process woke by itself')
     sleeper.signal('SIGCONT')
     stage.over()
     if (atInsert) {
-      // The other one reads back its dead letters first: the sleeper's insert is to come about when the other's does.
-      other.go('classified')
-      await sleep(random.between(0, 300))
+      // The other one claims the partitions first: the two inserts are to come at about the same time.
+      other.go('written')
+      await sleep(random.between(100, 250))
     }
     go()
     const text = `SIGSTOP for ${Date.now() - since} ms, its partitions taken over after ${taken_ms} ms`
     if (!atInsert) return text
     if (!stage.fenced) return text
-    // Either it came first and was ended by the claim of the other, or it came later and the ledger refused it.
+    // Either it came first and was ended by the claim of the other, or it came later and the ledger refused it; or it had to
+    // claim a partition itself, and came last.
     const how = await Promise.any([
       sleeper.logged(FENCED, 10_000, from).then(() => 'its insert was refused by the ledger'),
       other.logged(ENDED, 10_000).then(() => 'its insert was ended by the other one'),
+      other
+        .logged(FENCED, 10_000)
+        .then(() => 'it claimed a partition last, and the insert of the other one was refused'),
+      sleeper
+        .logged(ENDED, 10_000, from)
+        .then(() => 'it claimed a partition last, and ended the insert of the other one'),
     ]).catch(() => undefined)
     if (how === undefined) throw new Void('no insert of the sleeper met the fence')
     return `${text}; ${how}`
@@ -278,8 +287,6 @@ const diskFull: Fault = {
     }
   },
 }
-
-const POINTS_OF_DOORS: Partial<Record<Moment, string>> = { 'mid-batch': 'written', 'before-commit': 'inserted' }
 
 const poison: Fault = {
   name: 'poison',
