@@ -30,8 +30,8 @@ export interface Services {
 
 /** Bounded work needs a bounded heap; without it V8 puts off collecting until memory is gone. */
 const HEAP_MIB_MAX = 256
-/** A batch of events is garbage as soon as it is inserted: let it die young instead of being copied to the old. */
-const YOUNG_MIB_MAX = 32
+/** What is new is small: no object is made for an event. */
+const YOUNG_MIB_MAX = 8
 const READY_LIMIT_MS = 60_000
 const RESTART_MS_MIN = 1_000
 const RESTART_MS_MAX = 30_000

@@ -3,6 +3,7 @@
  * kafkajs stands behind these few functions and `services/ingest/source.ts`, so that another client can take its place.
  */
 // Before anything is sent or fetched: it takes the place of code that kafkajs loads then.
+import './kafka-answers.ts'
 import './kafka-records.ts'
 import './compression.ts'
 import { Kafka, logLevel, type Producer, type SASLOptions } from 'kafkajs'

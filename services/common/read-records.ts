@@ -27,7 +27,7 @@ const MAGIC = 2
 /** Four bytes each are kept of them. */
 const BATCH_RECORDS_MAX = 5_000_000
 /** After so much of one answer the other batches are left for the next fetch: what is unpacked is not what was sent. */
-const ANSWER_RECORDS_MAX = 50_000
+const ANSWER_RECORDS_MAX = 120_000
 const ANSWER_BYTES_MAX = 67_108_864
 /** A member of the group says nothing while it unpacks, and is missed after six seconds. */
 const ANSWER_MS_MAX = 1_000

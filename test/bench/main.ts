@@ -116,7 +116,7 @@ async function bench({ kafka: broker, clickhouse: server }: Runtime): Promise<vo
       `\nOf motcua's ${shown(ours.cpu_us)} µs: ingest ${shown(ours.ingest_us)} (scan ${shown(scan, 2)}, files ${shown(write, 2)}, Kafka's client and HTTP ${shown(rest, 2)}), ClickHouse ${shown(ours.clickhouse_us)}, ${shown(ours.clickhouse_us / alone.clickhouse_us, 2)} times the views alone.`,
     )
     say(
-      `${whole(ours.rows_per_insert ?? 0)} rows an insert; ingest holds ${whole(ours.ingest_rss_mb ?? 0)} MB; the broker takes ${shown(ours.broker_us)} µs an event (not counted above).`,
+      `${whole(ours.rows_per_insert ?? 0)} rows an insert; ingest held ${whole(ours.ingest_rss_mb ?? 0)} MB at most; the broker takes ${shown(ours.broker_us)} µs an event (not counted above).`,
     )
   }
   await write({ dossiers, records: events.length, warm_rows: WARM_ROWS, rounds, turns, sides })

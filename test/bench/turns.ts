@@ -17,7 +17,7 @@ import { GROUP } from '../../services/common/progress.ts'
 import { createInsert } from '../../services/ingest/insert.ts'
 import { rowsFrom } from '../../services/ingest/rows-for-tests.ts'
 import { engineTable, engineView } from './engine.sql.ts'
-import { cpu_us } from './processes.ts'
+import { cpu_us, memory_mb_max } from './processes.ts'
 import type { Totals } from './workload.ts'
 
 const HOST = '127.0.0.1'
@@ -39,6 +39,7 @@ export interface Turn {
   /** Of `ingest_us`: looking at records, building files, and the rest, which is Kafka's client and HTTP. */
   steps_us?: { scan: number; write: number; rest: number } | undefined
   rows_per_insert?: number | undefined
+  /** The most it held at once. */
   ingest_rss_mb?: number | undefined
   load: number
   exact: boolean
@@ -64,7 +65,7 @@ export async function startIngest({ env, logs }: Pick<Bench, 'env' | 'logs'>): P
     args: [
       '--disable-warning=TimeoutNegativeWarning',
       '--max-old-space-size=256',
-      '--max-semi-space-size=32',
+      '--max-semi-space-size=8',
       join(PROJECT, 'services/ingest/main.ts'),
     ],
     env: { ...env, INGEST_PORT: String(port) },
@@ -95,7 +96,7 @@ export async function turnOfMotcua(bench: Bench, clickhouse: ClickHouseClient): 
       ingest_us,
       steps_us: { scan, write, rest: ingest_us - scan - write },
       rows_per_insert: used('rows') / used('inserts'),
-      ingest_rss_mb: end.metrics.rss_max / 1e6,
+      ingest_rss_mb: memory_mb_max(child.pid),
     }
   } finally {
     await child.stop()
@@ -238,6 +239,5 @@ async function metricsOf(url: string) {
     write_s: read('motcua_ingest_busy_seconds_total', 'step="write"'),
     rows: read('motcua_batch_rows_sum'),
     inserts: read('motcua_batch_rows_count'),
-    rss_max: read('process_resident_memory_bytes'),
   }
 }
