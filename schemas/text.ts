@@ -2,12 +2,13 @@
  * What a text may be that stands for something: an id, a code, the name of a source. Two texts that look the same to people
  * have to be the same, so it is in Unicode's form NFC, without white space at its ends, and without characters that nobody
  * sees. Case and kinds of hyphen are left as they are.
- * https://www.unicode.org/reports/tr15/ (NFC), https://www.unicode.org/reports/tr44/#General_Category_Values (Cc, Cf, Zl, Zp)
+ * https://www.unicode.org/reports/tr15/ (NFC), https://www.unicode.org/reports/tr44/#General_Category_Values (Cc, Cf, Zl, Zp),
+ * https://www.unicode.org/reports/tr44/#Default_Ignorable_Code_Point (fillers, variation selectors)
  */
 
 /** Nearly all texts. */
 const PLAIN = /^[!-~](?:[ -~]*[!-~])?$/
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/u
 const SPACE_AT_ENDS = /^\p{White_Space}|\p{White_Space}$/u
 const HALF_A_PAIR = /\p{Surrogate}/u
 
@@ -22,13 +23,15 @@ export function faultOf(text: string): string | undefined {
     return `has ${at(text, half.index)}, half a surrogate pair, which is no character; send whole characters`
   const unseen = UNSEEN.exec(text)
   if (unseen !== null)
-    return `has ${at(text, unseen.index)}; control, format and line-separator characters are not allowed, leave it out`
+    return `has ${at(text, unseen.index)}; control, format, line-separator and ignorable characters are not allowed, leave it out`
   const space = SPACE_AT_ENDS.exec(text)
   if (space !== null) return `has ${at(text, space.index)}; white space at the ends is not allowed, leave it out`
   const composed = text.normalize('NFC')
   if (composed === text) return undefined
   let same = 0
   while (text[same] === composed[same]) same++
+  // Not in the middle of a pair.
+  if (/^[\uDC00-\uDFFF]/.test(text.slice(same, same + 1))) same--
   return `is not in Unicode's form NFC: ${at(text, same)}; it must be normalised to NFC`
 }
 

@@ -159,6 +159,6 @@ test('an id that nobody registers is unknown_schema after half a minute; records
   await eventually(() => counted(last.dossier_id), Boolean, 10_000)
   expect(Date.now() - again_ms).toBeLessThan(10_000)
   expect((await progressOf(clickhouse)).get(5)?.next_offset).toBeGreaterThan(0n)
-  expect(await caughtUp({ clickhouse }, await untilNow({ kafka }), 20_000)).toBe(true)
+  expect(await caughtUp({ clickhouse }, await untilNow({ kafka }), 60_000)).toBe(true)
   expect(await accountFor(kafka, clickhouse, from)).toMatchObject({ wrong: [], dead: 5_002, in_log: 3 })
 }, 90_000)

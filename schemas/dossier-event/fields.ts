@@ -20,7 +20,7 @@ export type Rule =
   /** Names of nullable fields that the event empties. */
   | { kind: 'cleared' }
 
-/** `bit`: of a nullable field, its place in `says` (container.ts); it never changes. */
+/** `bit`: of a nullable field, its place in `says` (says.ts, which has 17 and 18); it never changes. */
 export type Field = Rule & { bit?: number }
 
 export const EVENT_TYPES = [

@@ -6,6 +6,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type AvroSchema, avroType } from '../avro.ts'
 import { newestType, schemaFile } from '../registry.ts'
+import { faultOf } from '../text.ts'
 import { readBody } from '../wire.ts'
 import { judge, judgeJson } from './door.ts'
 import {
@@ -35,13 +36,29 @@ const scan = (body: Buffer, key: Buffer | null = null, by = scanner) => {
 }
 
 const orNull = <T>(arbitrary: fc.Arbitrary<T>) => fc.option(arbitrary, { nil: null, freq: 1 })
+/** Letters on both sides of what the scanner takes without asking further, and marks that stand on them. */
+const letter = fc
+  .oneof(
+    fc.integer({ min: 0x70, max: 0x310 }),
+    fc.integer({ min: 0x1e70, max: 0x1f10 }),
+    fc.constantFrom(0x301, 0x31b, 0x34f),
+  )
+  .map(code => String.fromCodePoint(code))
 const text = fc.oneof(
+  { weight: 3, arbitrary: fc.string({ unit: letter, minLength: 1, maxLength: 6 }) },
   { weight: 6, arbitrary: fc.string({ unit: 'grapheme-ascii', minLength: 1, maxLength: 20 }) },
   fc.string({ unit: 'binary', maxLength: 70 }).filter(some => some.isWellFormed()),
   fc.constantFrom('', 'x'.repeat(64), 'x'.repeat(65), 'x'.repeat(33), '𝒳'.repeat(32), '𝒳'.repeat(65), 'Sở Tư pháp'),
   fc.constantFrom('motcua-repair', ' x', 'x\u00a0', '\ufeffx', 'So\u031b', '\ufffd'),
 )
-const tidy = fc.constantFrom('H44.12.17-250804-0001', 'a', 'Sở Tư pháp', 'motcua-repair', 'x'.repeat(32))
+const tidy = fc.constantFrom(
+  'H44.12.17-250804-0001',
+  'a',
+  'Sở Tư pháp',
+  'motcua-repair',
+  'x'.repeat(32),
+  'Ữ'.repeat(64),
+)
 const unit = fc.constantFrom('24', '08746', '31117', 'Ấ', '99999', '', 'x'.repeat(33), '24 ')
 const time = fc.oneof(
   { weight: 4, arbitrary: fc.integer({ min: NOW - 3 * DAY, max: NOW + DAY }) },
@@ -100,6 +117,17 @@ const keyOf = fc.constantFrom<(id: string) => Buffer | null>(
   id => Buffer.from(`${id}x`),
   () => Buffer.alloc(0),
 )
+
+test('every letter that the scanner takes without asking is fine, alone and beside others', () => {
+  for (const [from, to] of [
+    [0xc0, 0x27f],
+    [0x1e80, 0x1eff],
+  ] as const)
+    for (let code = from; code <= to; code++) {
+      const one = String.fromCodePoint(code)
+      for (const some of [one, `a${one}a`, one + one]) expect(faultOf(some), code.toString(16)).toBeUndefined()
+    }
+})
 
 test('scanner and door: the same verdict on any event, and the same bits', () => {
   const seen = { in: 0, out: 0 }

@@ -65,7 +65,8 @@ export function createScanner(
       body.start(bytes, at, end)
       let fine = true
       for (let nth = 0; fine && nth < steps.length; nth++) fine = (steps[nth] as Step)(body)
-      fine = fine && body.at === end && body.inOrder(time_ms) && body.hasKey(key_at, key_end)
+      fine = fine && body.at === end && (body.says & body.emptied) === 0
+      fine = fine && body.inOrder(time_ms) && body.hasKey(key_at, key_end)
       const says = fine ? body.says | body.emptied : -1
       body.release()
       return says
@@ -148,6 +149,19 @@ const [SPACE, TILDE, HYPHEN] = [0x20, 0x7e, 0x2d]
 
 /** For each byte whether it is a hexadecimal digit. */
 const IS_HEX = Uint8Array.from({ length: 256 }, (_, byte) => (/[0-9a-fA-F]/.test(String.fromCharCode(byte)) ? 1 : 0))
+
+/**
+ * Bytes of the character there, where it is ASCII or a Latin letter up to U+027F or from U+1E80 to U+1EFF, as Vietnamese is written:
+ * these are seen, and in form NFC whatever stands beside them. 0: another one, or none.
+ */
+function letterAt(bytes: Buffer, at: number, to: number): 0 | 1 | 2 | 3 {
+  const byte = bytes[at] as number
+  if (byte < 0x80) return byte >= SPACE && byte <= TILDE ? 1 : 0
+  const goesOn = (next: number) => next < to && ((bytes[next] as number) & 0xc0) === 0x80
+  if (byte >= 0xc3 && byte <= 0xc9) return goesOn(at + 1) ? 2 : 0
+  const isLatin = byte === 0xe1 && goesOn(at + 2) && (bytes[at + 1] === 0xba || bytes[at + 1] === 0xbb)
+  return isLatin ? 3 : 0
+}
 
 /** The bytes that are walked, and what was learned on the way. */
 class Body {
@@ -255,15 +269,17 @@ class Body {
     const length = this.length()
     if (length < 1 || length > 4 * characters_max) return false
     const { bytes, from, to } = this
-    let plain = length <= characters_max && bytes[from] !== SPACE && bytes[to - 1] !== SPACE
-    for (let at = from; plain && at < to; at++) {
-      const byte = bytes[at] as number
-      plain = byte >= SPACE && byte <= TILDE
+    if (bytes[from] === SPACE || bytes[to - 1] === SPACE) return false
+    let characters = 0
+    for (let at = from; at < to; characters++) {
+      const width = letterAt(bytes, at, to)
+      if (width === 0) return this.isFine(characters_max)
+      at += width
     }
-    return plain || this.isFine(characters_max)
+    return characters <= characters_max
   }
 
-  /** For texts beyond ASCII. */
+  /** For other texts. */
   private isFine(characters_max: number): boolean {
     const bytes = this.bytes.subarray(this.from, this.to)
     if (!isUtf8(bytes)) return false
@@ -303,7 +319,7 @@ class Body {
       const length = this.length()
       if (length < 0 || length > CLEARED_LENGTH_MAX) return false
       const bit = CLEARED_BITS.get(this.bytes.toString('latin1', this.from, this.to)) ?? 0
-      if (bit === 0 || (this.says & bit) !== 0) return false
+      if (bit === 0) return false
       this.emptied |= bit
     }
     return this.byte() === 0

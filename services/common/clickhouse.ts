@@ -8,7 +8,7 @@ export const DATABASE = 'motcua'
 export type Role = 'default' | 'ingest' | 'analyst'
 export type ClickHouseConfig = Pick<CommonConfig, 'CLICKHOUSE_URL' | 'CLICKHOUSE_USER' | 'CLICKHOUSE_PASSWORD'>
 
-/** The server gives up first, then the client, then the consumer's session ends: never the other way round. */
+/** The server gives up first, then the client, then the rebalance stops waiting: never the other way round. */
 export const QUERY_S_MAX = 20
 export const REQUEST_MS_MAX = 23_000
 

@@ -4,12 +4,21 @@
  */
 import { createRequire } from 'node:module'
 
+interface Socket {
+  destroy(error: Error): void
+  removeAllListeners(event: 'data'): Socket
+  resume(): Socket
+}
+
 /** kafkajs's connection, as far as it is used here. */
 export interface Connection {
   /** While it logs in, answers have another form. */
   authHandlers: object | undefined
   requestQueue: { fulfillRequest(answer: { size: number; correlationId: number; payload: Buffer }): void }
-  socket: { destroy(error: Error): void }
+  socket: Socket
+  isConnected(): boolean
+  connect(): Promise<boolean>
+  disconnect(): Promise<boolean>
   processData(data: Buffer): void
   [ANSWER]?: Answer
 }
@@ -17,7 +26,7 @@ export interface Connection {
 /** The one that is coming. */
 interface Answer {
   /** What an earlier socket has left undone is nobody's. */
-  socket: object
+  socket: Socket
   size: Buffer
   size_bytes: number
   body: Buffer
@@ -27,6 +36,8 @@ interface Answer {
 const ANSWER = Symbol.for('motcua.kafka-answer')
 const SIZE_BYTES = 4
 const CORRELATION_BYTES = 4
+/** More than any fetch with its largest batch. Who answers more is no broker: `HTTP` is 1.2 GB. */
+const SIZE_BYTES_MAX = 1_073_741_824
 const NOTHING = Buffer.alloc(0)
 /** A larger answer gets memory of its own, which goes when the answer goes. */
 const POOLED_BYTES_MAX = 1_024
@@ -34,7 +45,19 @@ const POOLED_BYTES_MAX = 1_024
 export const { prototype } = createRequire(import.meta.url)('kafkajs/src/network/connection.js') as {
   prototype: Connection
 }
-const { processData } = prototype
+const { processData, connect, disconnect } = prototype
+
+/** What comes late over an earlier socket is no part of an answer over the new one. */
+prototype.connect = function () {
+  if (!this.isConnected()) this.socket?.removeAllListeners('data').resume()
+  return connect.call(this)
+}
+
+prototype.disconnect = function () {
+  return disconnect.call(this).finally(() => {
+    if (!this.isConnected()) delete this[ANSWER]
+  })
+}
 
 prototype.processData = function (data) {
   if (this.authHandlers) return processData.call(this, data)
@@ -48,7 +71,10 @@ prototype.processData = function (data) {
       at += copied
       if (answer.size_bytes < SIZE_BYTES) return
       const size = answer.size.readInt32BE(0)
-      if (size < CORRELATION_BYTES) return this.socket.destroy(new Error(`an answer of the broker has ${size} bytes`))
+      if (size < CORRELATION_BYTES || size > SIZE_BYTES_MAX) {
+        answer.size_bytes = 0
+        return this.socket.destroy(new Error(`this is no answer of a Kafka broker: it says that it has ${size} bytes`))
+      }
       answer.body = size <= POOLED_BYTES_MAX ? Buffer.allocUnsafe(size) : Buffer.allocUnsafeSlow(size)
       answer.filled = 0
     }

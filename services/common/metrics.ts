@@ -39,7 +39,7 @@ export function createMetrics(service: string) {
       [0.01, 0.03, 0.1, 0.3, 1, 3, 10, 30],
     ),
     /** Where ingest's own time goes; what is left of its CPU is Kafka's client. */
-    busy_seconds: counter('motcua_ingest_busy_seconds_total', 'Seconds that ingest computed, by step', ['step']),
+    busy_seconds: counter('motcua_ingest_busy_seconds_total', 'CPU seconds of ingest, by step', ['step']),
     /** Inserts that failed and will be tried again; rising: ClickHouse is not reachable or overloaded. */
     insert_retries: counter(
       'motcua_insert_retries_total',

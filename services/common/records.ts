@@ -19,9 +19,11 @@ export interface KafkaRecord {
   unreadable?: string
 }
 
+const NOTHING = Buffer.alloc(0)
+
 /** Where a record lies. One such object serves for many: it is overwritten. Positions of what is null are -1. */
 export class Place {
-  bytes: Buffer = Buffer.alloc(0)
+  bytes: Buffer = NOTHING
   offset = 0
   timestamp_ms = 0
   key_at = -1
@@ -31,6 +33,12 @@ export class Place {
   /** Where the number of headers stands. */
   headers_at = -1
   unreadable: string | undefined
+
+  /** Lets go of the bytes: the last batch would stay in memory until there is another. */
+  release(): void {
+    this.bytes = NOTHING
+    reader.over(NOTHING, 0)
+  }
 }
 
 /** What Kafka says of a whole batch, and the codec (0 none, then as in kafkajs's CompressionTypes). */
@@ -96,7 +104,9 @@ export class RecordBatch {
   get key(): Buffer | null {
     if (this.starts.length === 0) return null
     this.locate(0, place)
-    return part(place.bytes, place.key_at, place.key_end)
+    const key = part(place.bytes, place.key_at, place.key_end)
+    place.release()
+    return key
   }
 
   /** Puts a place over a record; its bytes were walked before. */
@@ -165,6 +175,7 @@ export class Records implements Iterable<KafkaRecord> {
         nth[length++] = record
       }
     }
+    place.release()
     return new Records(batches, batch.subarray(0, length), nth.subarray(0, length), read_ms)
   }
 
@@ -182,13 +193,16 @@ export class Records implements Iterable<KafkaRecord> {
   /** The id of the schema that a record's value names, where it has a whole header. */
   schemaIdAt(index: number): number | undefined {
     this.locate(index, place)
-    if (place.unreadable !== undefined || place.value_at < 0) return undefined
-    return schemaIdAt(place.bytes, place.value_at, place.value_end)
+    const { bytes, value_at, value_end, unreadable } = place
+    place.release()
+    return unreadable !== undefined || value_at < 0 ? undefined : schemaIdAt(bytes, value_at, value_end)
   }
 
   offsetAt(index: number): number {
     this.locate(index, place)
-    return place.offset
+    const { offset } = place
+    place.release()
+    return offset
   }
 
   at(index: number): KafkaRecord | undefined {
@@ -196,7 +210,7 @@ export class Records implements Iterable<KafkaRecord> {
     if (nth < 0 || nth >= this.length) return undefined
     this.locate(nth, place)
     const { bytes, unreadable } = place
-    return {
+    const record = {
       offset: BigInt(place.offset),
       key: part(bytes, place.key_at, place.key_end),
       value: part(bytes, place.value_at, place.value_end),
@@ -205,6 +219,8 @@ export class Records implements Iterable<KafkaRecord> {
       headers: headersAt(bytes, place.headers_at),
       ...(unreadable !== undefined && { unreadable }),
     }
+    place.release()
+    return record
   }
 
   *[Symbol.iterator](): Iterator<KafkaRecord> {
@@ -243,7 +259,7 @@ class PlacedHeaders implements HeaderPairs {
 
 /** Reads numbers as Kafka writes them. Behind the last byte it reads zeros; who asks compares `at` with the end. */
 export class RecordCursor {
-  bytes: Buffer = Buffer.alloc(0)
+  bytes: Buffer = NOTHING
   at = 0
 
   over(bytes: Buffer, at: number): this {

@@ -8,12 +8,13 @@ import { saysOf } from '../../schemas/dossier-event/says.ts'
 import type { Scanner } from '../../schemas/dossier-event/scanner.ts'
 import { newestType } from '../../schemas/registry.ts'
 import { HEADER_BYTES, schemaIdAt } from '../../schemas/wire.ts'
+import { cpu_s } from '../common/busy.ts'
 import type { CountInForce } from '../common/count-in-force.ts'
 import { type DeadLetter, type Misplaced, misplacedLetter, wasRehomedUnder } from '../common/dead-letter.ts'
 import { HEADERS_MAX } from '../common/headers.ts'
 import { partitionOf } from '../common/partition.ts'
 import { type KafkaRecord, Place } from '../common/records.ts'
-import { Rows, type Source } from './rows.ts'
+import { type Bodies, Rows } from './rows.ts'
 import type { Chunk } from './source.ts'
 
 export interface Classified {
@@ -24,7 +25,7 @@ export interface Classified {
 }
 
 export interface ClassifyDeps {
-  /** Told how long records were looked at, without the breaths between. */
+  /** Gets the CPU seconds that looking at records took. */
   onBusy?: (seconds: number) => void
   decoder: Pick<Decoder, 'judgeRecord' | 'scannerOf'>
   epochOf: (partition: number) => number
@@ -54,7 +55,7 @@ export function createClassify({ decoder, epochOf, parked, onBusy = () => undefi
     const misplaced: Misplaced[] = []
 
     /** What the scanner does not let in: the door says why, or that it is good in another form or in another place. */
-    function judge({ topic, partition, records }: Chunk, index: number, topic_epoch: number) {
+    function judge({ topic, partition, records }: Chunk, index: number, topic_epoch: number, timestamp_ms: number) {
       const record = records.at(index) as KafkaRecord
       const at = { record, topic, topic_epoch, partition }
       const why = record.unreadable ?? parked(partition, record.offset)
@@ -71,8 +72,8 @@ export function createClassify({ decoder, epochOf, parked, onBusy = () => undefi
       const home = partitionOf(record.key ?? Buffer.from(event.dossier_id), partitions)
       if (record.key !== null && home === partition) {
         const bytes = EVENT.toBuffer(event)
-        const source = { bytes, suffix: NO_SUFFIX, partition, topic_epoch }
-        good.add(source, 0, bytes.length, saysOf(event), place.offset, place.timestamp_ms)
+        const bodies = { bytes, suffix: NO_SUFFIX, partition, topic_epoch }
+        good.add(bodies, 0, bytes.length, saysOf(event), Number(record.offset), timestamp_ms)
         return
       }
       const stray = { ...at, dossier_id: event.dossier_id, home, partitions, schema_id }
@@ -83,11 +84,11 @@ export function createClassify({ decoder, epochOf, parked, onBusy = () => undefi
     }
 
     let rows = 0
-    let since_ms = performance.now()
+    let since_s = cpu_s()
     const breathe = async () => {
-      onBusy((performance.now() - since_ms) / 1_000)
+      onBusy(cpu_s() - since_s)
       await new Promise(setImmediate)
-      since_ms = performance.now()
+      since_s = cpu_s()
     }
     let scanner_id: number | undefined
     let scanner: Scanner | undefined
@@ -95,7 +96,7 @@ export function createClassify({ decoder, epochOf, parked, onBusy = () => undefi
       for (const chunk of chunks) {
         const { partition, records } = chunk
         const topic_epoch = epochOf(partition)
-        let source: Source | undefined
+        let bodies: Bodies | undefined
         for (let index = 0; index < records.length; index++) {
           if (++rows % BREATH_ROWS === 0) await breathe()
           records.locate(index, place)
@@ -111,19 +112,21 @@ export function createClassify({ decoder, epochOf, parked, onBusy = () => undefi
               ? -1
               : scan(scanner, partition, partitions)
           if (scanner === undefined || says < 0) {
-            judge(chunk, index, topic_epoch)
+            judge(chunk, index, topic_epoch, place.timestamp_ms)
             continue
           }
-          if (source?.bytes !== bytes || source.suffix !== scanner.suffix)
-            source = { bytes, suffix: scanner.suffix, partition, topic_epoch }
-          good.add(source, value_at + HEADER_BYTES, value_end, says, place.offset, place.timestamp_ms)
+          if (bodies?.bytes !== bytes || bodies.suffix !== scanner.suffix)
+            bodies = { bytes, suffix: scanner.suffix, partition, topic_epoch }
+          good.add(bodies, value_at + HEADER_BYTES, value_end, says, place.offset, place.timestamp_ms)
         }
       }
     } catch (error) {
       pool.push(good.clear())
       throw error
+    } finally {
+      place.release()
     }
-    onBusy((performance.now() - since_ms) / 1_000)
+    onBusy(cpu_s() - since_s)
     return { good, dead, misplaced }
   }
 

@@ -38,4 +38,3 @@ export const timeLimits = ({
   request_ms_max: Math.floor((INGEST_DRAIN_MS * 23) / 30),
   query_s_max: Math.floor((INGEST_DRAIN_MS * 2) / 3_000),
 })
-export type TimeLimits = ReturnType<typeof timeLimits>

@@ -88,7 +88,7 @@ export function containerOf(
     at = putVar(memory, at, zigZag(rows.says[row] as number))
     at = putVar(memory, at, zigZag(rows.offset[row] as number))
     at = putVar(memory, at, zigZag(rows.timestamp_ms[row] as number))
-    at += (tails.get(rows.sourceOf(row).partition) as Buffer).copy(memory, at)
+    at += (tails.get(rows.bodiesOf(row).partition) as Buffer).copy(memory, at)
   }
   return { file: containerFile(STORED_HEADER, rows.length, memory.subarray(0, at)), memory }
 }
@@ -97,7 +97,7 @@ export function containerOf(
 function tailsOf(rows: Rows, facts: BatchFacts): Map<number, Buffer> {
   const tails = new Map<number, Buffer>()
   for (let row = 0; row < rows.length; row++) {
-    const { partition, topic_epoch } = rows.sourceOf(row)
+    const { partition, topic_epoch } = rows.bodiesOf(row)
     if (tails.has(partition)) continue
     const tail = {
       partition,

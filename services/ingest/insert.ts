@@ -5,6 +5,7 @@
  * was inserted although the answer got lost is inserted again; the ledger does not mind.
  */
 import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
+import { cpu_s } from '../common/busy.ts'
 import { QUERY_S_MAX } from '../common/clickhouse.ts'
 import { insertComment, insertContainer } from '../common/insert.ts'
 import { type BatchFacts, containerOf, STORED_COLUMNS } from './container.ts'
@@ -33,9 +34,9 @@ export function createInsert(
   const spares: Buffer[] = []
   return async function insert(rows: Rows, facts: BatchFacts): Promise<void> {
     const log_comment = insertComment(facts.topic, rows.partitions(), facts.count_epoch)
-    const began_ms = performance.now()
+    const began_s = cpu_s()
     const { file, memory } = containerOf(rows, facts, spares.pop())
-    onBusy((performance.now() - began_ms) / 1_000)
+    onBusy(cpu_s() - began_s)
     await insertContainer(clickhouse, { table, columns: STORED_COLUMNS, container: file, log_comment, query_s_max })
     if (memory.length <= SPARE_BYTES_MAX) spares.push(memory)
   }

@@ -4,7 +4,7 @@
  */
 
 /** Bytes that bodies lie in, of one partition. */
-export interface Source {
+export interface Bodies {
   bytes: Buffer
   /** Has to stand behind each body: the defaults of fields that its schema does not have yet. */
   suffix: Buffer
@@ -16,8 +16,8 @@ const ROWS_MIN = 4_096
 
 export class Rows {
   length = 0
-  private readonly sources: Source[] = []
-  private source = new Uint32Array(ROWS_MIN)
+  private readonly bodies: Bodies[] = []
+  private which = new Uint32Array(ROWS_MIN)
   private from = new Uint32Array(ROWS_MIN)
   private to = new Uint32Array(ROWS_MIN)
   /** Bits of what the event speaks of (says.ts). */
@@ -26,11 +26,11 @@ export class Rows {
   timestamp_ms = new Float64Array(ROWS_MIN)
 
   /** A row whose body lies in the bytes from `from` to `to`. */
-  add(source: Source, from: number, to: number, says: number, offset: number, timestamp_ms: number): void {
-    if (this.length === this.source.length) this.grow()
-    if (this.sources.at(-1) !== source) this.sources.push(source)
+  add(bodies: Bodies, from: number, to: number, says: number, offset: number, timestamp_ms: number): void {
+    if (this.length === this.which.length) this.grow()
+    if (this.bodies.at(-1) !== bodies) this.bodies.push(bodies)
     const row = this.length++
-    this.source[row] = this.sources.length - 1
+    this.which[row] = this.bodies.length - 1
     this.from[row] = from
     this.to[row] = to
     this.says[row] = says
@@ -38,31 +38,31 @@ export class Rows {
     this.timestamp_ms[row] = timestamp_ms
   }
 
-  sourceOf(row: number): Source {
-    return this.sources[this.source[row] as number] as Source
+  bodiesOf(row: number): Bodies {
+    return this.bodies[this.which[row] as number] as Bodies
   }
 
   /** Bytes of all bodies, with what stands behind them. */
   bodyBytes(): number {
     let bytes = 0
     for (let row = 0; row < this.length; row++)
-      bytes += (this.to[row] as number) - (this.from[row] as number) + this.sourceOf(row).suffix.length
+      bytes += (this.to[row] as number) - (this.from[row] as number) + this.bodiesOf(row).suffix.length
     return bytes
   }
 
   /** Copies a body into a buffer; answers where it ends. */
   copyBody(row: number, into: Buffer, start: number): number {
-    const { bytes, suffix } = this.sourceOf(row)
+    const { bytes, suffix } = this.bodiesOf(row)
     const end = start + bytes.copy(into, start, this.from[row], this.to[row])
     return suffix.length === 0 ? end : end + suffix.copy(into, end)
   }
 
-  partitions = (): Set<number> => new Set(this.sources.map(({ partition }) => partition))
+  partitions = (): Set<number> => new Set(this.bodies.map(({ partition }) => partition))
 
   /** Empties it, and lets go of the bytes. */
   clear(): this {
     this.length = 0
-    this.sources.length = 0
+    this.bodies.length = 0
     return this
   }
 
@@ -72,7 +72,7 @@ export class Rows {
       made.set(column)
       return made
     }
-    this.source = larger(this.source)
+    this.which = larger(this.which)
     this.from = larger(this.from)
     this.to = larger(this.to)
     this.says = larger(this.says)

@@ -174,7 +174,6 @@ export function createSettle(deps: SettleDeps) {
     },
   }
 }
-export type Settling = ReturnType<typeof createSettle>
 
 /** Unique, and in the order of time for whoever reads it. */
 const batchName = (now_ms: number) => `${new Date(now_ms).toISOString()}-${randomBytes(4).toString('hex')}`

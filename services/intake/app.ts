@@ -2,6 +2,7 @@
  * Intake: dossier events over HTTP into Kafka. An event is accepted when all replicas of the broker have it, and not before;
  * every other row of the request is answered with what is wrong with it. Builds, never listens.
  */
+import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance } from 'fastify'
 import type { Producer } from 'kafkajs'
 import { judgeJson, type Refusal } from '../../schemas/dossier-event/door.ts'
@@ -73,7 +74,14 @@ export function createIntake(deps: IntakeDeps): FastifyInstance {
         )
     },
     handler: async (request, reply) => {
-      const text = request.body instanceof Buffer ? request.body.toString('utf8') : ''
+      const body = request.body instanceof Buffer ? request.body : Buffer.alloc(0)
+      // Decoded all the same, two broken texts would become one.
+      if (!isUtf8(body))
+        return reply
+          .code(400)
+          .type(PROBLEM)
+          .send(problem(400, 'Bad Request', 'The body is not UTF-8. Send JSON in UTF-8, as RFC 8259 has it.'))
+      const text = body.toString('utf8').replace(/^\uFEFF/, '')
       const rows = rowsOfBody(text, request.headers['content-type'])
       if (rows === undefined)
         return reply

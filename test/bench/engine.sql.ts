@@ -1,6 +1,7 @@
 /**
  * The yardstick: ClickHouse's own Kafka engine reading the same topic with `AvroConfluent` into the same tables and views. It
- * validates nothing, knows no dead letters and no fence; what it writes per event is the same.
+ * validates nothing, knows no dead letters, claims or counts, and leaves three columns of the log empty (`topic_epoch`,
+ * `log_append_time`, `count_epoch`); for the batch it needs window functions. The rest that it writes per event is the same.
  */
 import { NULLABLE_FIELDS } from '../../schemas/dossier-event/event.ts'
 import { bitOf, LIFE, LIFE_BIT, WAITING, WAITING_BIT } from '../../schemas/dossier-event/says.ts'

@@ -17,6 +17,7 @@ const WARM_SECONDS = 4
 const SENDS_PER_S = 50
 
 export interface Latency {
+  /** What was reached of the rate asked for. */
   events_per_s: number
   p50_ms: number
   p99_ms: number
@@ -56,19 +57,21 @@ export async function latencyAt(bench: Bench, clickhouse: ClickHouseClient, even
         await sleep(5)
       }
     })()
+    const before = sent.at(-1)?.total ?? 0
     const began = performance.now()
     const per_send = Math.max(1, Math.round(events_per_s / SENDS_PER_S))
     for (let nth = 0; nth * per_send < events_per_s * SECONDS; nth++) {
       await sleep(Math.max(0, began + (nth * per_send * 1_000) / events_per_s - performance.now()))
       await sendSome(per_send)
     }
+    const reached = ((sent.at(-1)?.total ?? 0) - before) / ((performance.now() - began) / 1_000)
     sending = false
     await watching
     const warm = began + WARM_SECONDS * 1_000
     const waits = sent.filter(({ at }) => at > warm).map(({ at, total }) => (firstWith(seen, total) ?? Number.NaN) - at)
     waits.sort((a, b) => a - b)
     const quantile = (share: number) => waits[Math.floor(share * (waits.length - 1))] ?? Number.NaN
-    return { events_per_s, p50_ms: quantile(0.5), p99_ms: quantile(0.99) }
+    return { events_per_s: reached, p50_ms: quantile(0.5), p99_ms: quantile(0.99) }
   } finally {
     await Promise.all([child.stop(), producer.disconnect()])
   }

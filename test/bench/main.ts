@@ -72,7 +72,7 @@ async function bench({ kafka: broker, clickhouse: server }: Runtime): Promise<vo
       const latency = await latencyAt({ ...common, events: [], totals: workload(0).totals }, motcua, rate)
       found.push(latency)
       say(
-        `  ${whole(rate).padStart(6)} events/s: counted after ${whole(latency.p50_ms)} ms (median), ${whole(latency.p99_ms)} ms (99 of 100)`,
+        `  ${whole(latency.events_per_s).padStart(6)} events/s (asked for ${whole(rate)}): counted after ${whole(latency.p50_ms)} ms (median), ${whole(latency.p99_ms)} ms (99 of 100)`,
       )
     }
     await motcua.close()
@@ -110,7 +110,7 @@ async function bench({ kafka: broker, clickhouse: server }: Runtime): Promise<vo
     )
   const of = (name: string) => sides.find(({ side }) => side.startsWith(name))?.median
   const [ours, theirs, alone] = [of('motcua'), of('Kafka engine'), of('views')]
-  if (ours?.steps_us !== undefined && alone !== undefined) {
+  if (ours !== undefined && alone !== undefined) {
     const { scan, write, rest } = ours.steps_us
     say(
       `\nOf motcua's ${shown(ours.cpu_us)} µs: ingest ${shown(ours.ingest_us)} (scan ${shown(scan, 2)}, files ${shown(write, 2)}, Kafka's client and HTTP ${shown(rest, 2)}), ClickHouse ${shown(ours.clickhouse_us)}, ${shown(ours.clickhouse_us / alone.clickhouse_us, 2)} times the views alone.`,
@@ -133,17 +133,32 @@ async function write(figures: object): Promise<void> {
     await writeFile(options.json, `${JSON.stringify({ cores: availableParallelism(), ...figures }, null, 2)}\n`)
 }
 
-/** The turn in the middle by CPU, with the middle of the speeds; and how far the turns lie apart. */
+/** The median of each figure, and how far the turns lie apart. */
 function summary(side: string, own: readonly Turn[]) {
-  const sorted = (values: number[]) => values.toSorted((a, b) => a - b)
-  const speeds = sorted(own.map(turn => turn.events_per_s))
-  const byCpu = own.toSorted((a, b) => a.cpu_us - b.cpu_us)
-  const middle = Math.floor(own.length / 2)
+  const sorted = (figure: (turn: Turn) => number | undefined) =>
+    own.map(turn => figure(turn) ?? Number.NaN).toSorted((a, b) => a - b)
+  const median = (figure: (turn: Turn) => number | undefined): number => {
+    const values = sorted(figure)
+    const [low, high] = [values[Math.ceil(values.length / 2) - 1], values[Math.floor(values.length / 2)]]
+    return ((low ?? Number.NaN) + (high ?? Number.NaN)) / 2
+  }
   const ends = (values: number[]): [number, number] => [values[0] ?? Number.NaN, values.at(-1) ?? Number.NaN]
+  const step = (name: keyof NonNullable<Turn['steps_us']>) => median(turn => turn.steps_us?.[name])
   return {
     side,
-    median: { ...(byCpu[middle] as Turn), events_per_s: speeds[middle] ?? Number.NaN },
-    spread: { events_per_s: ends(speeds), cpu_us: ends(byCpu.map(turn => turn.cpu_us)) },
+    median: {
+      side,
+      events_per_s: median(turn => turn.events_per_s),
+      cpu_us: median(turn => turn.cpu_us),
+      ingest_us: median(turn => turn.ingest_us),
+      clickhouse_us: median(turn => turn.clickhouse_us),
+      broker_us: median(turn => turn.broker_us),
+      steps_us: { scan: step('scan'), write: step('write'), rest: step('rest') },
+      rows_per_insert: median(turn => turn.rows_per_insert),
+      ingest_rss_mb: Math.max(...own.map(turn => turn.ingest_rss_mb ?? Number.NaN)),
+      exact: own.every(turn => turn.exact),
+    },
+    spread: { events_per_s: ends(sorted(turn => turn.events_per_s)), cpu_us: ends(sorted(turn => turn.cpu_us)) },
   }
 }
 
@@ -175,7 +190,7 @@ async function serveRegistry(): Promise<{ url: string; close: () => void }> {
   return { url: `http://${HOST}:${typeof address === 'object' ? address?.port : 0}`, close: () => server.close() }
 }
 
-const lineOf = ({ side, events_per_s, cpu_us, exact }: Turn) =>
+const lineOf = ({ side, events_per_s, cpu_us, exact }: Pick<Turn, 'side' | 'events_per_s' | 'cpu_us' | 'exact'>) =>
   `${side.padEnd(30)} ${whole(events_per_s).padStart(8)} events/s  ${shown(cpu_us).padStart(6)} µs CPU per event  ${exact ? 'exact' : 'NOT EXACT'}`
 
 const runtime = await startRuntime({ ...(await clickhouseOptions(home)), kafkaPort: await freePort(HOST) })

@@ -1,4 +1,7 @@
-/** The stream that both sides of the bench read: full lives of dossiers, a tenth of the records delivered twice. */
+/**
+ * The stream that both sides of the bench read: full lives of dossiers, and a tenth of the records delivered twice. A dossier is
+ * settled, and a record repeated, thousands of records later, so that each batch meets what earlier ones have left.
+ */
 import { createHash } from 'node:crypto'
 import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
 
@@ -30,9 +33,13 @@ export interface Totals {
   settled_late: number
 }
 
-/** Two events a dossier (reception, settlement), every tenth record again at the end; and what the rates must be. */
+/** A settlement comes so many dossiers after its reception, a repetition so many records after its first delivery. */
+const LATER = 20_000
+
+/** Two events a dossier (reception, settlement), nearly every tenth record again; and what the rates must be. The last record counts. */
 export function workload(dossiers: number): { events: DossierEvent[]; totals: Totals } {
-  const events: DossierEvent[] = []
+  const receptions: DossierEvent[] = []
+  const settlements: DossierEvent[] = []
   const totals: Totals = { received: dossiers, received_online: 0, settled: dossiers, settled_late: 0 }
   for (let n = 0; n < dossiers; n++) {
     const received_at = START_MS + (n % 280) * DAY_MS
@@ -44,7 +51,7 @@ export function workload(dossiers: number): { events: DossierEvent[]; totals: To
     const common = {
       ...NOTHING,
       dossier_id: `H44.12-${day}-${n}`,
-      source: 'bench',
+      source: n % 2 === 0 ? 'bench' : 'Sở Tư pháp',
       processing_unit: UNITS[n % UNITS.length] as string,
       procedure_code: '1.012766',
       channel: online ? ('ONLINE' as const) : ('COUNTER' as const),
@@ -52,25 +59,31 @@ export function workload(dossiers: number): { events: DossierEvent[]; totals: To
       due_at: received_at + 5 * DAY_MS,
     }
     const settled_at = received_at + (late ? 8 : 3) * DAY_MS
-    events.push(
-      {
-        ...common,
-        event_id: idOf(n, 0),
-        revision: BigInt(received_at) * 1_000n,
-        event_type: 'RECEIVED',
-        occurred_at: received_at,
-      },
-      {
-        ...common,
-        event_id: idOf(n, 1),
-        revision: BigInt(settled_at) * 1_000n,
-        event_type: 'SETTLED',
-        occurred_at: settled_at,
-        settled_at,
-      },
-    )
+    receptions.push({
+      ...common,
+      event_id: idOf(n, 0),
+      revision: BigInt(received_at) * 1_000n,
+      event_type: 'RECEIVED',
+      occurred_at: received_at,
+    })
+    settlements.push({
+      ...common,
+      event_id: idOf(n, 1),
+      revision: BigInt(settled_at) * 1_000n,
+      event_type: 'SETTLED',
+      occurred_at: settled_at,
+      settled_at,
+    })
   }
-  return { events: [...events, ...events.filter((_, at) => at % 10 === 0)], totals }
+  const events: DossierEvent[] = []
+  for (let n = 0; n < dossiers + LATER; n++)
+    for (const event of [receptions[n], settlements[n - LATER]])
+      if (event !== undefined) {
+        const earlier = events[events.length - LATER]
+        if (earlier !== undefined && events.length % 11 === 0) events.push(earlier)
+        events.push(event)
+      }
+  return { events, totals }
 }
 
 function idOf(dossier: number, event: number): string {
