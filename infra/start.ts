@@ -82,7 +82,7 @@ async function main(): Promise<void> {
     const kafka = createKafka(services, 'motcua-start', pino({ level: 'error' }))
     const [, prepared] = await Promise.all([ensureTopics(kafka), prepareDatabase(services)])
     step(
-      `topics and tables are there${prepared.migrations.length > 0 ? ` (${prepared.migrations.length} migrations applied)` : ''}${prepared.loaded.length > 0 ? ', reference data loaded' : ''}`,
+      `topics and tables are there${prepared.schema.length > 0 ? ` (${prepared.schema.length} objects made or changed)` : ''}${prepared.loaded.length > 0 ? ', reference data loaded' : ''}`,
     )
 
     const running = await startServices({

@@ -5,7 +5,7 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../services/common/clickhouse.ts'
 
-export type ListName = 'units' | 'calendar' | 'catalogue'
+export type ListName = 'units' | 'calendar' | 'catalogue' | 'indicators'
 export interface ListLoad {
   checksum: string
   /** Folder it came from; empty: the files of this project. */

@@ -1,5 +1,5 @@
 /**
- * What the statements of migrations leave to one place:
+ * What several declarations leave to one place:
  *   `{{rate online_submission}}`        an indicator of the catalogue over the columns of the view,
  *   `{{rate on_time year_before_}}`     the same over columns whose names begin so,
  *   `{{rate on_time | toFloat64}}`      the same over columns each put through a function,

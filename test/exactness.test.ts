@@ -11,7 +11,8 @@ import { randomInt } from 'node:crypto'
 import type { ClickHouseClient } from '@clickhouse/client'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { newestStatement } from '../pipelines/migrate.ts'
+import { statementOf } from '../pipelines/declarations.ts'
+import { modifyQuery } from '../pipelines/plan.ts'
 import { type Rows, rowsOf } from '../services/common/clickhouse.ts'
 import { type Scenario, scenario } from './oracle/generators.ts'
 import { countedFacts, type Facts, ratesBetween, ratesOf } from './oracle/oracle.ts'
@@ -199,7 +200,7 @@ const CONTROLS: [string, RegExp, string][] = [
 test.each(CONTROLS)(
   'control: %s the property fails',
   async (name, part, replacement) => {
-    const statement = newestStatement('balance')
+    const statement = modifyQuery('balance', statementOf('balance'))
     const broken = statement.replace(part, replacement)
     expect(broken).not.toBe(statement)
     await clickhouse.command({ query: broken })

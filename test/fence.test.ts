@@ -5,6 +5,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { pino } from 'pino'
 import { beforeEach, expect, test } from 'vitest'
+import { statementOf } from '../pipelines/declarations.ts'
+import { modifyQuery } from '../pipelines/plan.ts'
 import { prepareDatabase } from '../pipelines/prepare.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
 import { insertComment } from '../services/common/insert.ts'
@@ -12,7 +14,7 @@ import { isTransient } from '../services/common/transient.ts'
 import { createInsert, isCountChanged } from '../services/ingest/insert.ts'
 import { createOwnership } from '../services/ingest/ownership.ts'
 import { type GoodRow, rowsFrom } from '../services/ingest/rows-for-tests.ts'
-import { checkServer } from '../services/ingest/server-check.ts'
+import { checkBlocks, checkServer } from '../services/ingest/server-check.ts'
 import { clickhouseConfig, clickhouseOfTests, eventJson, eventOf } from './events.ts'
 import { ownDatabase } from './own-database.ts'
 
@@ -157,10 +159,11 @@ test('a claim ends the inserts that an earlier owner has under way, and no other
 
 test('this server is taken; one whose schema is not ours, or whose settings are overruled, is refused with the reason', async () => {
   await expect(checkServer(clickhouse, 40_000)).resolves.toBeUndefined()
-  await admin.command({
-    query: "ALTER TABLE schema_migrations UPDATE checksum = 'other' WHERE name = 'balance' SETTINGS mutations_sync = 2",
-  })
-  await expect(checkServer(clickhouse, 10)).rejects.toThrow(/\d{4}_balance.up.sql.*npm run migrate/)
+  const proper = statementOf('balance')
+  await admin.command({ query: modifyQuery('balance', proper.replace('AND pause = 0', '')) })
+  await expect(checkServer(clickhouse, 10)).rejects.toThrow(/\(balance\); npm run migrate/)
+  await admin.command({ query: modifyQuery('balance', proper) })
+  await expect(checkServer(clickhouse, 10)).resolves.toBeUndefined()
 })
 
 test('a server that cuts an insert into blocks is refused', async () => {
@@ -171,9 +174,9 @@ test('a server that cuts an insert into blocks is refused', async () => {
   await blocks.command({ query: 'DROP VIEW block_probe_view' })
   await blocks.command({
     query:
-      "CREATE MATERIALIZED VIEW block_probe_view ENGINE = Null AS SELECT throwIf(count() - 1 != any(probe_rows), 'this server cuts an insert into blocks') AS x FROM block_probe",
+      "CREATE MATERIALIZED VIEW block_probe_view TO block_probe_result AS SELECT throwIf(count() - 1 != any(probe_rows), 'this server cuts an insert into blocks') AS one_block FROM block_probe",
   })
-  await expect(checkServer(blocks, 100)).rejects.toThrow(/does not reach a view as one block/)
+  await expect(checkBlocks(blocks, 100)).rejects.toThrow(/does not reach a view as one block/)
   await blocks.close()
   await admin.command({ query: `DROP DATABASE ${other}` })
 })

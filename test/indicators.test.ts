@@ -6,7 +6,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { type Indicator, ownIndicators } from '../pipelines/indicators/catalogue.ts'
-import { loadIndicators } from '../pipelines/indicators/views.ts'
+import { indicatorViews, loadIndicators } from '../pipelines/indicators/views.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
 import { scenario } from './oracle/generators.ts'
 import { unitOnDay } from './oracle/lists.ts'
@@ -188,10 +188,17 @@ test(
   (SECONDS + 120) * 1_000,
 )
 
+/** Table and views as npm run migrate makes them from a catalogue. */
+async function catalogueIs(catalogue?: readonly Indicator[]): Promise<void> {
+  await loadIndicators(database.clickhouse, catalogue)
+  for (const { text } of indicatorViews(catalogue))
+    await database.clickhouse.command({ query: text.replace('CREATE VIEW', 'CREATE OR REPLACE VIEW') })
+}
+
 test('a version counts for periods that end while it is valid; the table tells them apart', async () => {
   const [first] = ownIndicators() as [Indicator]
   const next = { ...first, version: 2, valid_from: '2025-08-01', zero: 'zero' as const, numerator: first.denominator }
-  await loadIndicators(database.clickhouse, [{ ...first, valid_to: '2025-07-31' }, next])
+  await catalogueIs([{ ...first, valid_to: '2025-07-31' }, next])
   try {
     const versions = async (to: string) =>
       rowsOf<{ v: number }>(
@@ -207,6 +214,6 @@ test('a version counts for periods that end while it is valid; the table tells t
       { indicator_code: 'online_submission', version: 2, numerator: 'received' },
     ])
   } finally {
-    await loadIndicators(database.clickhouse)
+    await catalogueIs()
   }
 })

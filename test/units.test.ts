@@ -693,7 +693,7 @@ test('a new list says what it changes, comes in, stays over a later start, and g
   expect(await names()).toEqual(['Tỉnh Khánh Hòa', 'Tỉnh Khánh Hòa'])
 
   await load(clickhouse, fresh, report)
-  expect(await prepareAgain()).toEqual({ migrations: [], loaded: [] })
+  expect(await prepareAgain()).toEqual({ schema: [], loaded: [] })
   expect(await names()).toEqual(['Tỉnh Khánh Hòa', 'Tỉnh Khánh Hòa', 'Thành phố Khánh Hòa'])
   const [row] = (await rebased('2023-01-01', '2026-12-31', 'province', '2027-06-01', 'none')).filter(
     one => one.unit_code === '56',
@@ -707,7 +707,7 @@ test('a new list says what it changes, comes in, stays over a later start, and g
 
   await load(clickhouse, readLists(fileURLToPath(folder), standing), NO_REPORT)
   expect(await names()).toEqual(['Tỉnh Khánh Hòa', 'Tỉnh Khánh Hòa'])
-  expect(await prepareAgain()).toEqual({ migrations: [], loaded: [] })
+  expect(await prepareAgain()).toEqual({ schema: [], loaded: [] })
 })
 
 test('npm run units -- check and load --dry-run', () => {

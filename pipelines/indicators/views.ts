@@ -1,5 +1,7 @@
 /** What ClickHouse has of the catalogue: the table `indicators`, and the views `indicator_values` and `indicator_values_rebased` made from it. */
+import { createHash } from 'node:crypto'
 import type { ClickHouseClient } from '@clickhouse/client'
+import { lastLoad, loadTables } from '../list-loads.ts'
 import { FROM_TO, unitDay } from '../templates.ts'
 import { type Indicator, type Measure, ownIndicators } from './catalogue.ts'
 import { conditionOf, nameOf, ratioOf } from './measures.ts'
@@ -60,7 +62,7 @@ export function viewOf(catalogue: readonly Indicator[], form: keyof typeof FORMS
     const value = `toNullable(${ratioOf(`toFloat64(${numerator})`, `toFloat64(${denominator})`, one.zero)})`
     return `(${text(one.code)}, toUInt16(${one.version}), toDate32(${text(one.valid_from)}), toDate32(${text(one.valid_to ?? '2299-12-31')}), ${counted(numerator)}, ${counted(denominator)}, ${value})`
   })
-  return `CREATE OR REPLACE VIEW ${view} AS
+  return `CREATE VIEW ${view} AS
 SELECT row.1 AS indicator_code, row.2 AS indicator_version, at_code AS unit_code, at_valid_from AS unit_valid_from, name AS unit_name,
     row.5 AS numerator, row.6 AS denominator, row.7 AS value${comparable === '' ? '' : ', comparable'}
 FROM
@@ -87,41 +89,19 @@ const sentence = (measures: readonly Measure[]): string =>
     .map(({ of, where }) => [of, ...Object.entries(where).map(([word, value]) => `${word} ${value}`)].join(', '))
     .join(' + ')
 
-/** Brings table and views to the catalogue of this version. Idempotent. */
-export async function loadIndicators(clickhouse: ClickHouseClient, catalogue = ownIndicators()): Promise<void> {
-  await clickhouse.command({
-    query: `CREATE OR REPLACE TABLE indicators
-      (
-          indicator_code LowCardinality(String) COMMENT 'Code of the indicator',
-          version UInt16 COMMENT 'Version of its definition',
-          valid_from Date32 COMMENT 'First day of this version; the last day of a period decides which one is meant',
-          valid_to Nullable(Date32) COMMENT 'Last day of this version; NULL: still valid',
-          name_vi String COMMENT 'Name in Vietnamese',
-          name_en String COMMENT 'Name in English',
-          numerator String COMMENT 'What is summed above the line',
-          denominator String COMMENT 'What is summed below the line',
-          zero LowCardinality(String) COMMENT 'Value where the denominator is 0: null, zero (0) or full (1)',
-          source String COMMENT 'Where the definition comes from, and what it leaves out'
-      )
-      ENGINE = MergeTree ORDER BY (indicator_code, version)
-      COMMENT 'The indicator catalogue (pipelines/indicators); one row is a version of an indicator'
-      AS SELECT * FROM values('indicator_code String, version UInt16, valid_from Date32, valid_to Nullable(Date32), name_vi String, name_en String, numerator String, denominator String, zero String, source String', ${catalogue
-        .map(
-          one =>
-            `(${[
-              text(one.code),
-              one.version,
-              text(one.valid_from),
-              one.valid_to === null ? 'NULL' : text(one.valid_to),
-              text(one.name_vi),
-              text(one.name_en),
-              text(sentence(one.numerator)),
-              text(sentence(one.denominator)),
-              text(one.zero),
-              text(one.source),
-            ].join(', ')})`,
-        )
-        .join(', ')})`,
-  })
-  for (const form of ['recorded', 'rebased'] as const) await clickhouse.command({ query: viewOf(catalogue, form) })
+/** The views that are made from the catalogue, as declarations (declarations.ts). */
+export const indicatorViews = (catalogue = ownIndicators()): { name: string; text: string }[] =>
+  (['recorded', 'rebased'] as const).map(form => ({ name: FORMS[form].view, text: viewOf(catalogue, form) }))
+
+/** Brings the table `indicators` to the catalogue of this version. Idempotent. Returns the names of the tables it filled. */
+export async function loadIndicators(clickhouse: ClickHouseClient, catalogue = ownIndicators()): Promise<string[]> {
+  const indicators = catalogue.map(({ code, numerator, denominator, ...one }) => ({
+    indicator_code: code,
+    ...one,
+    numerator: sentence(numerator),
+    denominator: sentence(denominator),
+  }))
+  const checksum = createHash('sha256').update(JSON.stringify(indicators)).digest('hex')
+  if ((await lastLoad(clickhouse, 'indicators'))?.checksum === checksum) return []
+  return loadTables(clickhouse, 'indicators', { indicators }, { checksum, source: '' })
 }

@@ -1,9 +1,9 @@
 /** The fold is cut out of the statement of `balance`; a statement of another shape is refused, never half understood. */
 import { expect, test } from 'vitest'
-import { newestStatement } from '../migrate.ts'
+import { statementOf } from '../declarations.ts'
 import { FoldShapeError, partsOf } from './fold.ts'
 
-const statement = newestStatement('balance')
+const statement = statementOf('balance')
 
 test('every fact of the ledger, every field of the fold and every setting is found', () => {
   const { facts, fields, eventColumns, layers, settings } = partsOf(statement)

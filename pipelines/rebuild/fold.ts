@@ -44,7 +44,7 @@ export function partsOf(statement: string): BalanceParts {
     'the fold of block and history',
     /^([\s\S]+)\(\s*SELECT\s+e\.dossier_id AS id,([\s\S]+)FROM\s*\(\s*SELECT ([^()]+(?:\([^()]*\)[^()]*)+?)\s+FROM dossier_events\s+UNION ALL\s+SELECT \3\s+FROM history\s+WHERE [^\n]+\s*\) AS e\s+GROUP BY e\.dossier_id\s*\)([\s\S]+)$/,
   )
-  const [settings = ''] = cut(statement, 'its settings', /^SETTINGS ([\s\S]+)$/m)
+  const [settings = ''] = cut(statement, 'its settings', /^SETTINGS ([\s\S]+?)(?:\nCOMMENT [^\n]*)?\s*$(?![\s\S])/m)
   const each = fields.split(/,\n/).map(field => field.trim())
   const strange = each.filter(field => !/^argMaxIf\(e\.\w+, e\.rank, bitTest\(e\.says, \d+\)\) AS n_\w+$/.test(field))
   if (strange.length > 0) throw new FoldShapeError(`fields of balance that are folded in an unknown way: ${strange}`)

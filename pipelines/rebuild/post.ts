@@ -7,7 +7,7 @@
  * by both: the ledger has no posting of it, and all its rows of the dossier came again. Where a damage has taken all postings
  * of a batch whose rows came again, its events get that later time, too: what counts is right, since when is a little late.
  */
-import { newestStatement } from '../migrate.ts'
+import { statementOf } from '../declarations.ts'
 import { differenceQuery, partsOf } from './fold.ts'
 import type { Session } from './session.ts'
 import { LEDGER } from './tables.ts'
@@ -18,7 +18,7 @@ export type Post = (target: string, of: string, params: Record<string, unknown>)
 const OWN_STEP = '(ingested_at, toString(batch))'
 
 export function createPost(session: Session): Post {
-  const parts = partsOf(newestStatement('balance'))
+  const parts = partsOf(statementOf('balance'))
   const facts = parts.facts.map(({ column }) => column).join(', ')
   const columns = `dossier_id, sign, ${facts}, facts, batch, posted_at`
 

@@ -19,7 +19,7 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../../services/common/clickhouse.ts'
 import { createLease, leaseOf } from '../../services/common/leases.ts'
 import { completeTo } from '../../services/common/progress.ts'
-import { missingMigrations } from '../migrate.ts'
+import { objectsThatDiffer } from '../plan.ts'
 import { type Comparison, compare } from './compare.ts'
 import { type Pause, whilePaused } from './pause.ts'
 import { createPost } from './post.ts'
@@ -86,7 +86,7 @@ interface State {
 }
 
 export async function rebuild(clickhouse: ClickHouseClient, options: RebuildOptions = {}): Promise<Report> {
-  const missing = await missingMigrations(clickhouse)
+  const missing = await objectsThatDiffer(clickhouse)
   if (missing.length > 0)
     throw new RebuildError(
       'SCHEMA',
@@ -138,7 +138,7 @@ function createRun(session: Session, options: RebuildOptions) {
   const schemaNow = async () =>
     (
       await one<{ hash: string }>(
-        'SELECT toString(groupBitXor(cityHash64(version, checksum))) AS hash FROM schema_migrations',
+        "SELECT toString(groupBitXor(cityHash64(name, create_table_query))) AS hash FROM system.tables WHERE database = currentDatabase() AND name IN ('dossier_events', 'dossier_postings', 'balance')",
       )
     ).hash
   const countWhere = async (condition: string, params: Record<string, unknown> = {}) =>

@@ -1,6 +1,6 @@
 /**
  * What a rebuild needs beside the log: the table of the new ledger, and notes that outlive an interruption. All are made when
- * a rebuild begins; the notes are dropped when it is done. Its phases stay in `rebuilds` (a migration).
+ * a rebuild begins; the notes are dropped when it is done. Its phases stay in `rebuilds`.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../../services/common/clickhouse.ts'

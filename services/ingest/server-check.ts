@@ -3,7 +3,7 @@
  * the reason, because a rate that is quietly wrong is worse than a service that does not start.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { missingMigrations } from '../../pipelines/migrate.ts'
+import { objectsThatDiffer } from '../../pipelines/plan.ts'
 import { INSERT_SETTINGS, insertContainer } from '../common/insert.ts'
 import { probeContainerOf } from './container.ts'
 
@@ -19,7 +19,7 @@ export async function checkServer(clickhouse: ClickHouseClient, batch_rows_max: 
 }
 
 async function checkSchema(clickhouse: ClickHouseClient): Promise<void> {
-  const missing = await missingMigrations(clickhouse)
+  const missing = await objectsThatDiffer(clickhouse)
   if (missing.length > 0)
     throw new ServerRefused(
       `the database is not at the schema of this version (${missing.join(', ')}); npm run migrate brings it there`,
@@ -44,7 +44,7 @@ async function checkSettings(clickhouse: ClickHouseClient): Promise<void> {
 }
 
 /** One insert must reach a view as one block: tried with as many rows as the largest batch has. */
-async function checkBlocks(clickhouse: ClickHouseClient, rows: number): Promise<void> {
+export async function checkBlocks(clickhouse: ClickHouseClient, rows: number): Promise<void> {
   try {
     await insertContainer(clickhouse, {
       table: 'block_probe',

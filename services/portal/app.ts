@@ -90,7 +90,7 @@ async function readiness(figures: Figures): Promise<string | undefined> {
     const missing = await figures.missing()
     return missing.length === 0
       ? undefined
-      : `not in ClickHouse yet: ${missing.join(', ')}; npm start or pipelines/migrate.ts creates them`
+      : `not in ClickHouse yet: ${missing.join(', ')}; npm start or npm run migrate creates them`
   } catch (error) {
     return error instanceof FiguresError ? 'ClickHouse does not answer' : Promise.reject(error)
   }

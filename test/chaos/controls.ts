@@ -4,7 +4,8 @@
  */
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
-import { newestStatement, readMigrations } from '../../pipelines/migrate.ts'
+import { statementOf } from '../../pipelines/declarations.ts'
+import { modifyQuery } from '../../pipelines/plan.ts'
 import { type Change, type Fault, type Moment, type Report, runCell } from './cell.ts'
 import { FAULTS } from './faults.ts'
 import { lineOf } from './matrix.ts'
@@ -116,6 +117,8 @@ export const CONTROLS: readonly ControlOf[] = [
   },
 ]
 
+const BALANCE = 'pipelines/schema/ledger/balance.sql'
+
 /** A control may miss by luck: it has so many tries to make its cell fail. */
 const TRIES_MAX = 4
 
@@ -136,11 +139,12 @@ export async function runControls(
   const reports: ControlReport[] = []
   for (const control of controls) {
     const fault = FAULTS.find(({ name }) => name === control.fault) as Fault
+    const { view = [], code = [] } = control
+    // Ingest compares the view with its declaration.
+    const declared = view.map(part => ({ file: BALANCE, ...part }))
     const change: Change = {
-      ...(control.view && { database: (cell: Stack) => changeView(cell, control.view ?? []) }),
-      ...(control.code && {
-        project: await copyProject(join(stack.home, `sources-${control.name}`), control.code, stack.sources),
-      }),
+      ...(view.length > 0 && { database: (cell: Stack) => changeView(cell, view) }),
+      project: await copyProject(join(stack.home, `sources-${control.name}`), [...code, ...declared], stack.sources),
     }
     for (let tried = 0; ; tried++) {
       const report = await runCell(
@@ -165,11 +169,11 @@ const fenceless = (control: ControlOf, fault: Fault): Partial<Fault> =>
   control.name === 'no-fence' ? { run: stage => fault.run({ ...stage, fenced: false }) } : {}
 
 async function changeView(stack: Stack, changes: NonNullable<ControlOf['view']>): Promise<() => Promise<void>> {
-  const proper = newestStatement('balance', readMigrations(pathToFileURL(join(stack.sources, 'pipelines/migrations/'))))
-  const changed = changes.reduce((text, { from, to }) => replaceOnce(text, from, to, 'the view balance'), proper)
-  await stack.clickhouse.command({ query: changed })
+  const proper = statementOf('balance', pathToFileURL(join(stack.sources, 'pipelines/schema/')))
+  const changed = changes.reduce((text, { from, to }) => replaceOnce(text, from, to, BALANCE), proper)
+  await stack.clickhouse.command({ query: modifyQuery('balance', changed) })
   return async () => {
-    await stack.clickhouse.command({ query: proper })
+    await stack.clickhouse.command({ query: modifyQuery('balance', proper) })
   }
 }
 

@@ -1,1 +1,0 @@
-DROP TABLE unit_on_day

@@ -1,1 +1,0 @@
-DROP VIEW tier_on_unit_day

@@ -1,1 +1,0 @@
-DROP VIEW units_of_tier

@@ -1,1 +1,0 @@
-DROP VIEW placed_on_unit_day

@@ -1,1 +1,0 @@
-DROP VIEW procedures_on_day

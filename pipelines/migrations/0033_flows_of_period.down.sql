@@ -1,1 +1,0 @@
-DROP VIEW flows_of_period

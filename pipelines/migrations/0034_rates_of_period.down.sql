@@ -1,1 +1,0 @@
-DROP VIEW rates_of_period

@@ -1,1 +1,0 @@
-DROP VIEW recorded_procedure_flows

@@ -1,1 +1,0 @@
-DROP VIEW procedure_flows_rebased

@@ -1,1 +1,0 @@
-DROP VIEW rates_by_procedure_group

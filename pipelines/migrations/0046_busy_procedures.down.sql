@@ -1,1 +1,0 @@
-DROP VIEW busy_procedures

@@ -1,1 +1,0 @@
-DROP VIEW block_probe_view

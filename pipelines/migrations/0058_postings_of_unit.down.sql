@@ -1,1 +1,0 @@
-DROP VIEW postings_of_unit

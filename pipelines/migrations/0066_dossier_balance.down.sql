@@ -1,1 +1,0 @@
-DROP VIEW dossier_balance

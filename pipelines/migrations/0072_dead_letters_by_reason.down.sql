@@ -1,1 +1,0 @@
-DROP VIEW dead_letters_by_reason
