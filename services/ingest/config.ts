@@ -10,7 +10,7 @@ export const ingestConfig = z.object({
   /** How long the broker may gather records before it answers a fetch: ten events cost as much to insert as a thousand. */
   INGEST_BATCH_WAIT_MS_MAX: integer({ min: 1, max: 5_000, otherwise: 100 }),
   /** Bytes of one fetch at most, over all partitions: this bounds the memory. Two are held at once, and the batches made of them. */
-  INGEST_FETCH_BYTES_MAX: integer({ min: 65_536, max: 268_435_456, otherwise: 29_360_128 }),
+  INGEST_FETCH_BYTES_MAX: integer({ min: 65_536, max: 268_435_456, otherwise: 27_262_976 }),
   /** Inserts at the same time. More than cores helps nobody. */
   INGEST_INSERTS_MAX: integer({ min: 1, max: 16, otherwise: 2 }),
   /** A member that died keeps its partitions this long. Brokers take 6 s to 30 min by default. */

@@ -84,7 +84,7 @@ export function createKafkaSource(kafka: Kafka, options: SourceOptions): Source 
     minBytes: Math.floor(options.fetch_bytes_max / 4),
     maxWaitTimeInMs: options.fetch_wait_ms_max,
     maxBytes: options.fetch_bytes_max,
-    maxBytesPerPartition: Math.max(1_048_576, Math.floor((2 * options.fetch_bytes_max) / options.partitions)),
+    maxBytesPerPartition: Math.max(1_048_576, Math.floor(options.fetch_bytes_max / 2)),
     // So soon new partitions and leaders are seen.
     metadataMaxAge: METADATA_AGE_MS_MAX,
     retry: { retries: 20, initialRetryTime: 300, maxRetryTime: 10_000, restartOnFailure: async () => true },
