@@ -64,8 +64,14 @@ export class UndocumentedError extends Error {
   }
 }
 
+/** Days are texts to ClickHouse (templates.ts). */
+const DAYS = new Set(['from', 'to', 'until', 'day', 'as_of'])
 const parametersOf = (statement: string): string[] => [
-  ...new Set([...statement.matchAll(/\{(\w+):\s*([\w()' ,]+)\}/g)].map(([, name, type]) => `\`${name}\` ${type}`)),
+  ...new Set(
+    [...statement.matchAll(/\{(\w+):\s*([\w()' ,]+)\}/g)].map(
+      ([, name = '', type]) => `\`${name}\` ${type === 'String' && DAYS.has(name) ? 'day' : type}`,
+    ),
+  ),
 ]
 const cell = (text: string) => text.replaceAll('|', '\\|').replaceAll('\n', ' ')
 
