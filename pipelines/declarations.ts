@@ -3,6 +3,7 @@
  * the order of {@link FOLDERS}; an object refers to its own folder and to those before it.
  */
 import { readdirSync, readFileSync } from 'node:fs'
+import { ownIndicators } from './indicators/catalogue.ts'
 import { indicatorViews } from './indicators/views.ts'
 import { filledIn } from './templates.ts'
 
@@ -47,11 +48,11 @@ const CREATES = /^CREATE (TABLE|VIEW|MATERIALIZED VIEW) (\w+)/m
 const SCHEMA = new URL('schema/', import.meta.url)
 
 /** Every declared object, each behind those it refers to. Throws {@link SchemaError} for a file that declares nothing. */
-export function readSchema(database: string, schema = SCHEMA): Declared[] {
-  const texts = [...filesOf(schema), ...indicatorViews().map(view => ({ ...view, folder: 'rates' as const }))]
+export function readSchema(database: string, schema = SCHEMA, catalogue = ownIndicators()): Declared[] {
+  const texts = [...filesOf(schema), ...indicatorViews(catalogue).map(view => ({ ...view, folder: 'rates' as const }))]
   const names = new Set(texts.map(({ name }) => name))
   const declared = texts.map(({ name, folder, text }) => {
-    const statement = qualified(filledIn(text).replaceAll('{{database}}', database), names, database)
+    const statement = qualified(filledIn(text, catalogue).replaceAll('{{database}}', database), names, database)
     return {
       name,
       folder,

@@ -5,9 +5,12 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { readSchema } from '../pipelines/declarations.ts'
 import { type Indicator, ownIndicators } from '../pipelines/indicators/catalogue.ts'
 import { indicatorViews, loadIndicators } from '../pipelines/indicators/views.ts'
+import { prepareDatabase } from '../pipelines/prepare.ts'
 import { rowsOf } from '../services/common/clickhouse.ts'
+import { clickhouseConfig, eventJson, eventOf } from './events.ts'
 import { scenario } from './oracle/generators.ts'
 import { unitOnDay } from './oracle/lists.ts'
 import { countedFacts, type Facts } from './oracle/oracle.ts'
@@ -217,3 +220,59 @@ test('a version counts for periods that end while it is valid; the table tells t
     await catalogueIs()
   }
 })
+
+test('a rate that is defined anew takes effect by period, in every view and for the past as well', async () => {
+  const catalogue = ownIndicators().flatMap(one => {
+    if (one.code !== 'on_time') return [one]
+    const numerator = [{ of: 'settled' as const, where: { outcome: ['early' as const] } }]
+    return [
+      { ...one, valid_to: '2025-06-30' },
+      { ...one, version: 2, valid_from: '2025-07-01', numerator },
+    ]
+  })
+  const { clickhouse } = database
+  await database.empty()
+  const settled = (month: string, due: string) =>
+    eventOf(
+      eventJson({
+        processing_unit: '24',
+        received_at: `2025-${month}-02T09:00:00+07:00`,
+        due_at: `2025-${month}-${due}T09:00:00+07:00`,
+        settled_at: `2025-${month}-10T09:00:00+07:00`,
+      }),
+    )
+  // In each month one that is early and one on the very day.
+  await database.ingest(['06', '08'].flatMap(month => [settled(month, '20'), settled(month, '10')]))
+  const declared = readSchema('motcua_indicators', undefined, catalogue).filter(({ kind }) => kind === 'view')
+  await loadIndicators(clickhouse, catalogue)
+  for (const { statement } of declared)
+    await clickhouse.command({ query: statement.replace(/^CREATE VIEW/m, 'CREATE OR REPLACE VIEW') })
+  try {
+    const rateOf = async (view: string, column = 'on_time_rate', where = '1') =>
+      (await rowsOf<{ r: number }>(clickhouse, `SELECT ${column} AS r FROM ${view} WHERE ${where}`)).map(({ r }) => r)
+    const [june, august, both] = [
+      "'2025-06-01', to='2025-06-30'",
+      "'2025-08-01', to='2025-08-31'",
+      "'2025-06-01', to='2025-08-31'",
+    ]
+    for (const [period, rate] of [
+      [june, 1],
+      [august, 0.5],
+      [both, 0.5],
+    ] as const) {
+      const words = `from=${period}, tier='country'`
+      expect(await rateOf(`rates(${words})`), words).toEqual([rate])
+      expect(await rateOf(`rates_by_sector(${words})`), words).toEqual([rate])
+      expect(await rateOf(`rates_by_procedure(${words})`), words).toEqual([rate])
+      expect(await rateOf(`rates_rebased(${words}, units='as_recorded', split='none')`), words).toEqual([rate])
+      expect(await rateOf(`indicator_values(${words})`, 'value', "indicator_code = 'on_time'"), words).toEqual([rate])
+    }
+    expect(await rateOf("rates_by_month(tier='country')", 'on_time_rate', '1 ORDER BY month')).toEqual([1, 0.5])
+    const period = (name: string) => `rates_of_period(period='${name}', until='2100-01-01', tier='country')`
+    expect([await rateOf(period('2025-06')), await rateOf(period('2025-08'))]).toEqual([[1], [0.5]])
+    expect(await rateOf(period('2026-06'), 'year_before_on_time_rate')).toEqual([1])
+    expect(await rateOf(period('2026-08'), 'year_before_on_time_rate')).toEqual([0.5])
+  } finally {
+    await prepareDatabase(clickhouseConfig(), 'motcua_indicators')
+  }
+}, 120_000)

@@ -28,10 +28,16 @@ const problemsOf = (...rows: object[]): readonly string[] => {
 test('the catalogue of this version is right, and every rate view finds its indicator', () => {
   const codes = ownIndicators().map(one => one.code)
   expect(codes).toContain('on_time_766')
-  expect(overColumns('online_submission').value).toBe('if(received = 0, NULL, received_online / received)')
-  expect(overColumns('on_time').value).toBe('if(settled = 0, NULL, (settled_early + settled_on_time) / settled)')
-  expect(() => overColumns('online_rate')).toThrow(/there is no indicator online_rate; there are online_submission/)
-  expect(() => overColumns('on_time_766')).toThrow(/no rate view has as a column/)
+  expect(overColumns('online_submission', { day: 'd' }).value).toBe(
+    'if(received = 0, NULL, received_online / received)',
+  )
+  expect(overColumns('on_time', { day: 'd' }).value).toBe(
+    'if(settled = 0, NULL, (settled_early + settled_on_time) / settled)',
+  )
+  expect(() => overColumns('online_rate', { day: 'd' })).toThrow(
+    /there is no indicator online_rate; there are online_submission/,
+  )
+  expect(() => overColumns('on_time_766', { day: 'd' })).toThrow(/no rate view has as a column/)
 })
 
 test.each([

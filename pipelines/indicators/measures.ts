@@ -61,12 +61,36 @@ const ZERO = { null: 'NULL', zero: '0', full: '1' } as const
 export const ratioOf = (numerator: string, denominator: string, zero: Indicator['zero']): string =>
   `if(${denominator} = 0, ${ZERO[zero]}, ${numerator} / ${denominator})`
 
-/** An indicator over the columns of a rate view, each written as `write` says: numerator, denominator and value as SQL expressions. The newest version. */
-export function overColumns(code: string, write = (column: string) => column, catalogue = ownIndicators()) {
-  const indicator = catalogue.filter(one => one.code === code).sort((a, b) => b.version - a.version)[0]
-  if (indicator === undefined)
+export interface OverColumns {
+  /** The last day that a row covers, as an SQL expression: the version in force on it decides about the row. */
+  day: string
+  /** How a column is written. */
+  write?: (column: string) => string
+  catalogue?: readonly Indicator[]
+}
+
+/** An indicator over the columns of a rate view: numerator, denominator and value as SQL expressions. */
+export function overColumns(
+  code: string,
+  { day, write = column => column, catalogue = ownIndicators() }: OverColumns,
+): Record<'numerator' | 'denominator' | 'value', string> {
+  const versions = catalogue.filter(one => one.code === code).sort((a, b) => a.version - b.version)
+  if (versions.length === 0)
     throw new Error(`there is no indicator ${code}; there are ${catalogue.map(one => one.code).join(', ')}`)
-  const numerator = sumOf(indicator.numerator, code, write)
-  const denominator = sumOf(indicator.denominator, code, write)
-  return { numerator, denominator, value: ratioOf(numerator, denominator, indicator.zero) }
+  const each = versions.map(indicator => {
+    const numerator = sumOf(indicator.numerator, code, write)
+    const denominator = sumOf(indicator.denominator, code, write)
+    const { valid_from, valid_to } = indicator
+    const inForce = `${day} >= toDate('${valid_from}')${valid_to === null ? '' : ` AND ${day} <= toDate('${valid_to}')`}`
+    return { inForce, numerator, denominator, value: ratioOf(numerator, denominator, indicator.zero) }
+  })
+  const decided = (what: 'numerator' | 'denominator' | 'value', otherwise: string): string =>
+    each.length === 1
+      ? (each[0]?.[what] ?? otherwise)
+      : `multiIf(${each.map(one => `${one.inForce}, ${one[what]}`).join(', ')}, ${otherwise})`
+  return {
+    numerator: decided('numerator', '0'),
+    denominator: decided('denominator', '0'),
+    value: decided('value', 'NULL'),
+  }
 }

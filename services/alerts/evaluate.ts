@@ -34,7 +34,7 @@ export async function observe(clickhouse: ClickHouseClient, rule: Rule): Promise
     clickhouse,
     'SELECT min(day) AS first, max(day) AS last, count() AS received FROM (SELECT day FROM flows WHERE received != 0)',
   )
-  const { numerator, denominator } = overColumns(rule.indicator_code)
+  const { numerator, denominator } = overColumns(rule.indicator_code, { day: '{to:Date}' })
   const observations: Observation[] = []
   for (const window of days === undefined || days.received === 0 ? [] : halfYears(days.first, days.last)) {
     const rows = await rowsOf<Omit<Observation, 'window_from' | 'window_to'>>(

@@ -258,8 +258,8 @@ function indicators(ask: Ask, { unit, indicator, ...period }: IndicatorsQuestion
 }
 
 /** The rates of the pages, as the catalogue has them. */
-const ONLINE = overColumns('online_submission')
-const ON_TIME = overColumns('on_time')
+const ONLINE = overColumns('online_submission', { day: '{to:Date}' })
+const ON_TIME = overColumns('on_time', { day: '{to:Date}' })
 
 const COLUMNS: Record<Exclude<Tier, 'country'>, { code: string; valid_from: string; name: string }> = {
   commune: { code: 'u.commune_code', valid_from: 'u.commune_valid_from', name: 'u.commune_name' },

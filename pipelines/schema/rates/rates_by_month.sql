@@ -2,9 +2,9 @@
 -- day of every commune first takes twenty times as long.
 CREATE VIEW rates_by_month AS
 SELECT month, at_code AS unit_code, at_valid_from AS unit_valid_from, any(name) AS unit_name,
-    sum(n_received) AS received, sum(n_online) AS received_online, {{rate online_submission}} AS online_rate,
+    sum(n_received) AS received, sum(n_online) AS received_online, {{rate online_submission of toLastDayOfMonth(month)}} AS online_rate,
     sum(n_settled) AS settled, sum(n_early) AS settled_early, settled - settled_early - settled_late AS settled_on_time,
-    sum(n_late) AS settled_late, {{rate on_time}} AS on_time_rate,
+    sum(n_late) AS settled_late, {{rate on_time of toLastDayOfMonth(month)}} AS on_time_rate,
     arraySort(groupArrayIf(source, n_received != 0 OR n_settled != 0)) AS sources
 FROM
 (

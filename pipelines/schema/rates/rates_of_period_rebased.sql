@@ -3,12 +3,12 @@ CREATE VIEW rates_of_period_rebased AS
 WITH
     (SELECT (first_day, last_day, year_before_first_day, year_before_last_day) FROM period_days(period={period:String}, until={until:Date})) AS days
 SELECT at_code AS unit_code, at_valid_from AS unit_valid_from, any(name) AS unit_name, days.1 AS first_day, days.2 AS last_day,
-    sum(n_received) AS received, sum(n_online) AS received_online, {{rate online_submission | toFloat64}} AS online_rate,
+    sum(n_received) AS received, sum(n_online) AS received_online, {{rate online_submission of days.2 | toFloat64}} AS online_rate,
     sum(n_settled) AS settled, sum(n_early) AS settled_early, settled - settled_early - settled_late AS settled_on_time,
-    sum(n_late) AS settled_late, {{rate on_time | toFloat64}} AS on_time_rate,
-    sum(b_received) AS year_before_received, sum(b_online) AS year_before_received_online, {{rate online_submission year_before_ | toFloat64}} AS year_before_online_rate,
+    sum(n_late) AS settled_late, {{rate on_time of days.2 | toFloat64}} AS on_time_rate,
+    sum(b_received) AS year_before_received, sum(b_online) AS year_before_received_online, {{rate online_submission year_before_ of days.4 | toFloat64}} AS year_before_online_rate,
     sum(b_settled) AS year_before_settled, sum(b_early) AS year_before_settled_early, year_before_settled - year_before_settled_early - year_before_settled_late AS year_before_settled_on_time,
-    sum(b_late) AS year_before_settled_late, {{rate on_time year_before_ | toFloat64}} AS year_before_on_time_rate,
+    sum(b_late) AS year_before_settled_late, {{rate on_time year_before_ of days.4 | toFloat64}} AS year_before_on_time_rate,
     if(year_before_received = 0, NULL, toFloat64(received) / toFloat64(year_before_received) - 1) AS received_growth,
     online_rate - year_before_online_rate AS online_rate_change, on_time_rate - year_before_on_time_rate AS on_time_rate_change,
     arraySort(groupUniqArray(source)) AS sources, toBool(min(certain)) AS comparable
