@@ -5,9 +5,9 @@
 import { join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { z } from 'zod'
-import { commonShape, type Environment, port, readConfig as readVariables } from '../services/common/config.ts'
+import { commonShape, type Environment, port, readConfig as readVariables } from '../common/config.ts'
 
-export { ConfigError } from '../services/common/config.ts'
+export { ConfigError } from '../common/config.ts'
 
 export const PROJECT = fileURLToPath(new URL('..', import.meta.url))
 

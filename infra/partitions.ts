@@ -10,12 +10,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { Command, InvalidArgumentError } from 'commander'
 import type { Admin, Kafka } from 'kafkajs'
-import { ConfigError } from '../services/common/config.ts'
-import { countInForce } from '../services/common/count-in-force.ts'
-import { openFetcher } from '../services/common/fetch.ts'
-import { GROUP, TOPIC } from '../services/common/progress.ts'
-import { deadLettersOf, deniedBy, INPUTS, withAdmin } from '../services/common/topics.ts'
-import { readEnvironment, withConnections } from './sample/environment.ts'
+import { ConfigError } from '../common/config.ts'
+import { countInForce } from '../common/count-in-force.ts'
+import { readEnvironment, withConnections } from '../common/environment.ts'
+import { openFetcher } from '../common/fetch.ts'
+import { GROUP, TOPIC } from '../common/progress.ts'
+import { deadLettersOf, deniedBy, INPUTS, withAdmin } from '../common/topics.ts'
 
 /** The count has 16 bits in `partition_counts`; long before that a broker has too many files. */
 export const PARTITIONS_MAX = 1_000

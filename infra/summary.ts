@@ -2,8 +2,8 @@
 // address. Figures are printed, never asserted.
 
 import type { z } from 'zod'
-import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
-import type { commonShape } from '../services/common/config.ts'
+import { createClickHouse, rowsOf } from '../common/clickhouse.ts'
+import type { commonShape } from '../common/config.ts'
 import { residentBytes } from './processes.ts'
 import { SERVICES, type ServiceName } from './services.ts'
 

@@ -5,7 +5,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs'
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../services/common/clickhouse.ts'
+import { rowsOf } from '../common/clickhouse.ts'
 import { SchemaError } from './declarations.ts'
 
 export interface Change {

@@ -3,7 +3,7 @@
  * statement that exchanges the tables leaves everything as it was.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../services/common/clickhouse.ts'
+import { rowsOf } from '../common/clickhouse.ts'
 
 export type ListName = 'units' | 'calendar' | 'catalogue' | 'indicators'
 export interface ListLoad {

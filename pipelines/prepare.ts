@@ -1,9 +1,9 @@
 /** Makes a ClickHouse ready: database, schema, reference data. `npm run migrate`, and a step of `npm start`. */
 import { Command } from 'commander'
 import { z } from 'zod'
-import type { ClickHouseConfig } from '../services/common/clickhouse.ts'
-import { createClickHouse, DATABASE, rowsOf } from '../services/common/clickhouse.ts'
-import { commonShape, readConfig } from '../services/common/config.ts'
+import type { ClickHouseConfig } from '../common/clickhouse.ts'
+import { createClickHouse, DATABASE, rowsOf } from '../common/clickhouse.ts'
+import { commonShape, readConfig } from '../common/config.ts'
 import { loadCatalogue } from './catalogue/load.ts'
 import { loadIndicators } from './indicators/views.ts'
 import { loadCalendar } from './load-calendar.ts'

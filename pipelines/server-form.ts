@@ -3,7 +3,7 @@
  * itself formats both, and what it adds by itself (names of databases, quotes, columns of views) is left out.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../services/common/clickhouse.ts'
+import { rowsOf } from '../common/clickhouse.ts'
 
 const MAX_QUERY_BYTES = '16777216'
 

@@ -5,12 +5,12 @@
 import { inspect, isDeepStrictEqual } from 'node:util'
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Kafka } from 'kafkajs'
+import { rowsOf } from '../common/clickhouse.ts'
+import { openFetcher, type TopicRecord } from '../common/fetch.ts'
+import { headerOf } from '../common/headers.ts'
+import { TOPIC } from '../common/progress.ts'
 import type { DossierEvent } from '../schemas/dossier-event/event.ts'
 import { newestType } from '../schemas/registry.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
-import { openFetcher, type TopicRecord } from '../services/common/fetch.ts'
-import { headerOf } from '../services/common/headers.ts'
-import { TOPIC } from '../services/common/progress.ts'
 
 export type Ends = ReadonlyMap<number, { low: bigint; high: bigint }>
 

@@ -5,8 +5,8 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { rowsOf } from '../common/clickhouse.ts'
 import type { DossierEvent } from '../schemas/dossier-event/event.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
 import { eventJson, eventOf } from './events.ts'
 import { type Scenario, scenario } from './oracle/generators.ts'
 import { unitOnDay } from './oracle/lists.ts'

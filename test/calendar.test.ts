@@ -1,8 +1,8 @@
 /** Processing times in working days, for any events: what the oracle counts day by day. What is not covered is an error. */
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
+import { rowsOf } from '../common/clickhouse.ts'
 import { bring, readAndCheck } from '../pipelines/catalogue/load.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
 import { eventJson, eventOf } from './events.ts'
 import { furnished } from './furnished.ts'
 import { scenario } from './oracle/generators.ts'

@@ -4,9 +4,9 @@
  */
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
+import { rowsOf } from '../common/clickhouse.ts'
 import { bring, readAndCheck } from '../pipelines/catalogue/load.ts'
 import { type DossierEventJson, LONG_MAX, NULLABLE_FIELDS } from '../schemas/dossier-event/event.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
 import { eventJson, eventOf } from './events.ts'
 import { furnished } from './furnished.ts'
 import { scenario } from './oracle/generators.ts'

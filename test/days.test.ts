@@ -1,6 +1,6 @@
 /** A day that does not exist is an error that names the parameter, in every view: never another day. */
 import { expect, test } from 'vitest'
-import { rowsOf } from '../services/common/clickhouse.ts'
+import { rowsOf } from '../common/clickhouse.ts'
 import { ownDatabase } from './own-database.ts'
 
 const DATABASE = 'motcua_days'

@@ -6,9 +6,9 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { logLevel } from 'kafkajs'
 import { afterAll, describe, expect, inject, test } from 'vitest'
+import { rowsOf } from '../common/clickhouse.ts'
+import { javaPartitioner, partitionOf } from '../common/partition.ts'
 import type { DossierEventJson } from '../schemas/dossier-event/event.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
-import { javaPartitioner, partitionOf } from '../services/common/partition.ts'
 import {
   allIngested,
   avroOf,

@@ -5,13 +5,13 @@ import { inspect } from 'node:util'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { Kafka, logLevel, type Message, type Producer } from 'kafkajs'
 import { inject } from 'vitest'
+import { type ClickHouseConfig, createClickHouse, type Role, rowsOf } from '../common/clickhouse.ts'
+import { javaPartitioner } from '../common/partition.ts'
+import { caughtUp, progressOf, untilNow } from '../common/progress.ts'
 import type { DossierEvent, DossierEventJson } from '../schemas/dossier-event/event.ts'
 import { dossierEventJson } from '../schemas/dossier-event/event.ts'
 import { directoryRegistry } from '../schemas/registry.ts'
 import { frame } from '../schemas/wire.ts'
-import { type ClickHouseConfig, createClickHouse, type Role, rowsOf } from '../services/common/clickhouse.ts'
-import { javaPartitioner } from '../services/common/partition.ts'
-import { caughtUp, progressOf, untilNow } from '../services/common/progress.ts'
 
 const schema = await directoryRegistry().newest('dossier-event')
 

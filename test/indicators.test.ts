@@ -5,11 +5,11 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { rowsOf } from '../common/clickhouse.ts'
 import { readSchema } from '../pipelines/declarations.ts'
 import { type Indicator, ownIndicators } from '../pipelines/indicators/catalogue.ts'
 import { indicatorViews, loadIndicators } from '../pipelines/indicators/views.ts'
 import { prepareDatabase } from '../pipelines/prepare.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
 import { clickhouseConfig, eventJson, eventOf } from './events.ts'
 import { scenario } from './oracle/generators.ts'
 import { unitOnDay } from './oracle/lists.ts'

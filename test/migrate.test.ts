@@ -1,12 +1,12 @@
 /** A database is brought to the declared schema: what differs is named, what can be replaced is replaced, rows are never touched. */
 import { afterEach, beforeAll, expect, test } from 'vitest'
+import { rowsOf } from '../common/clickhouse.ts'
 import { compareLedger } from '../pipelines/audit/ledger.ts'
 import { applyChanges, type Change, changesLeft, wantRebuild } from '../pipelines/changes.ts'
 import { statementOf } from '../pipelines/declarations.ts'
 import { migrate } from '../pipelines/migrate.ts'
 import { modifyQuery, objectsThatDiffer, planFor } from '../pipelines/plan.ts'
 import { prepareDatabase } from '../pipelines/prepare.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
 import { clickhouseConfig, clickhouseOfTests, eventJson, eventOf } from './events.ts'
 import { ownDatabase } from './own-database.ts'
 

@@ -1,8 +1,8 @@
 /** Records that a hostile or broken producer might write: valid ones mutated in value, key, headers and place. Seeded. */
 import type { Message } from 'kafkajs'
+import { type HeaderPairs, headersFromPairs } from '../common/headers.ts'
+import { partitionOf } from '../common/partition.ts'
 import { createRandom, type Random } from '../infra/sample/random.ts'
-import { type HeaderPairs, headersFromPairs } from '../services/common/headers.ts'
-import { partitionOf } from '../services/common/partition.ts'
 import { avroOf, eventJson, eventOf } from './events.ts'
 
 const BATCH = 500

@@ -3,9 +3,9 @@
  * ingest would put them there, batch by batch, and each batch meets the fate it is given.
  */
 import { afterAll, beforeAll, expect } from 'vitest'
+import { INSERT_SETTINGS } from '../common/insert.ts'
 import { prepareDatabase } from '../pipelines/prepare.ts'
 import type { DossierEvent } from '../schemas/dossier-event/event.ts'
-import { INSERT_SETTINGS } from '../services/common/insert.ts'
 import { type BatchFacts, STORED_COLUMNS } from '../services/ingest/container.ts'
 import { createInsert } from '../services/ingest/insert.ts'
 import { type GoodRow, rowsFrom } from '../services/ingest/rows-for-tests.ts'

@@ -1,6 +1,6 @@
 /** Named periods: their days, to date, and beside the same days of the year before. */
 import { expect, test } from 'vitest'
-import { rowsOf } from '../services/common/clickhouse.ts'
+import { rowsOf } from '../common/clickhouse.ts'
 import { eventJson, eventOf } from './events.ts'
 import { ownDatabase } from './own-database.ts'
 

@@ -1,7 +1,7 @@
 /** One event more moves exactly the figures it should, in every view of rates, stocks, accounts and indicators, and no other. */
 import { expect, test } from 'vitest'
+import { rowsOf } from '../common/clickhouse.ts'
 import type { DossierEventJson } from '../schemas/dossier-event/event.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
 import { eventJson, eventOf } from './events.ts'
 import { ownDatabase } from './own-database.ts'
 

@@ -1,7 +1,7 @@
 /** What the README tells a reader to run does run. */
 import { readFileSync } from 'node:fs'
 import { expect, test } from 'vitest'
-import { rowsOf } from '../services/common/clickhouse.ts'
+import { rowsOf } from '../common/clickhouse.ts'
 import { clickhouseOfTests } from './events.ts'
 
 const readme = readFileSync(new URL('../README.md', import.meta.url), 'utf8')

@@ -10,11 +10,11 @@ import type { ClickHouseClient } from '@clickhouse/client'
 import type { Kafka, Message, Producer } from 'kafkajs'
 import { pino } from 'pino'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { createClickHouse, rowsOf } from '../common/clickhouse.ts'
+import { createKafka, createProducer } from '../common/kafka.ts'
+import { caughtUp, progressOf, TOPIC, topicEnds, untilNow } from '../common/progress.ts'
+import { sendAll } from '../common/send.ts'
 import { schemaFile } from '../schemas/registry.ts'
-import { createClickHouse, rowsOf } from '../services/common/clickhouse.ts'
-import { createKafka, createProducer } from '../services/common/kafka.ts'
-import { caughtUp, progressOf, TOPIC, topicEnds, untilNow } from '../services/common/progress.ts'
-import { sendAll } from '../services/common/send.ts'
 import { accountFor } from './accounting.ts'
 import { avroOf, eventJson, eventOf, eventually } from './events.ts'
 import { startOwnStack } from './own-stack.ts'
@@ -92,7 +92,7 @@ function under(id: number, partition?: number): Message & { dossier_id: string }
     if (partition === undefined || home(dossier_id) === partition) return { key: dossier_id, value, dossier_id }
   }
 }
-const { partitionOf } = await import('../services/common/partition.ts')
+const { partitionOf } = await import('../common/partition.ts')
 const home = (dossier_id: string) => partitionOf(Buffer.from(dossier_id), 8)
 const counted = async (dossier_id: string) =>
   (

@@ -3,10 +3,10 @@ import { join } from 'node:path'
 import { pino } from 'pino'
 import { expect, inject, test } from 'vitest'
 import { z } from 'zod'
-import { withConnections } from '../infra/sample/environment.ts'
+import { rowsOf } from '../common/clickhouse.ts'
+import { commonShape, readConfig } from '../common/config.ts'
+import { withConnections } from '../common/environment.ts'
 import { liveIsWanted, removeSamples, replaySamples } from '../infra/sample/index.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
-import { commonShape, readConfig } from '../services/common/config.ts'
 import { allIngested, clickhouseOfTests } from './events.ts'
 
 const { kafkaBrokers, clickhouseUrl, home: stackHome } = inject('stack')

@@ -1,8 +1,8 @@
 /** The database as analysts meet it: documented, read-only to them, faithful to its files, and fast where it promises to be. */
 import { expect, test } from 'vitest'
+import { rowsOf } from '../common/clickhouse.ts'
+import { completeTo, progressOf, TOPIC } from '../common/progress.ts'
 import { readLedger } from '../services/alerts/evaluate.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
-import { completeTo, progressOf, TOPIC } from '../services/common/progress.ts'
 import { createFigures } from '../services/portal/figures.ts'
 import { clickhouseOfTests, eventJson, eventOf } from './events.ts'
 import { ownDatabase } from './own-database.ts'

@@ -4,8 +4,8 @@
  */
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { rowsOf } from '../common/clickhouse.ts'
 import { compareDossiers } from '../pipelines/audit/audit.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
 import { eventJson, eventOf } from './events.ts'
 import { scenario } from './oracle/generators.ts'
 import { backlogOf, balanceOf, ratesWhereFiled } from './oracle/oracle.ts'

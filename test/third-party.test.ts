@@ -9,8 +9,8 @@ import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { rowsOf } from '../common/clickhouse.ts'
 import type { DossierEvent } from '../schemas/dossier-event/event.ts'
-import { rowsOf } from '../services/common/clickhouse.ts'
 import { allIngested, clickhouseOfTests, eventJson, eventOf, messageOf, producerOfTests } from './events.ts'
 
 const run = promisify(execFile)

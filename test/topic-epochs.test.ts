@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import type { Fetcher, TopicRecord } from '../services/common/fetch.ts'
+import type { Fetcher, TopicRecord } from '../common/fetch.ts'
 import { createTopicEpochs, type NewLife } from '../services/ingest/topic-epochs.ts'
 import { clickhouseOfTests } from './events.ts'
 

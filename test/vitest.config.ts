@@ -30,6 +30,7 @@ export default defineConfig({
           name: 'unit',
           include: [
             'schemas/**/*.test.ts',
+            'common/**/*.test.ts',
             'services/**/*.test.ts',
             'pipelines/**/*.test.ts',
             'infra/**/*.test.ts',

@@ -3,7 +3,7 @@
  * example that the tests run. Takes a database that is at the schema of this version.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
 import { callOf, type Example, readExamples } from './examples.ts'
 import { MEANINGS } from './meanings.ts'
 
@@ -155,8 +155,8 @@ async function columnsOf(
 
 if (import.meta.main) {
   const { writeFileSync } = await import('node:fs')
-  const { readEnvironment } = await import('../../infra/sample/environment.ts')
-  const { createClickHouse } = await import('../../services/common/clickhouse.ts')
+  const { readEnvironment } = await import('../../common/environment.ts')
+  const { createClickHouse } = await import('../../common/clickhouse.ts')
   const clickhouse = createClickHouse(readEnvironment().config, 'analyst')
   try {
     writeFileSync(new URL('../sql.md', import.meta.url), await sqlGuide(clickhouse))

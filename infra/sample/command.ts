@@ -1,6 +1,6 @@
 /** What the two commands of this folder share: connections, progress on the screen, and errors in plain words. */
-import { ConfigError } from '../../services/common/config.ts'
-import { type Connections, readEnvironment, withConnections } from './environment.ts'
+import { ConfigError } from '../../common/config.ts'
+import { type Connections, readEnvironment, withConnections } from '../../common/environment.ts'
 import { ClockError, TableError } from './portal-table.ts'
 import type { Progress } from './run.ts'
 import { SampleError } from './state.ts'

@@ -1,6 +1,6 @@
 /** What ClickHouse says about a sample: from the views, from the plain count, and how far the log has come. */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
 import { SOURCE } from './history.ts'
 import { type Figures, NO_FIGURES } from './plan.ts'
 import type { ReplayedSample } from './state.ts'

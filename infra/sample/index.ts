@@ -1,6 +1,6 @@
 /** The samples for `npm start`. */
-import type { CommonConfig } from '../../services/common/config.ts'
-import { withConnections } from './environment.ts'
+import type { CommonConfig } from '../../common/config.ts'
+import { withConnections } from '../../common/environment.ts'
 import { type Progress, replaySamples as replayWith, type SamplesReport, samplesOfStart } from './run.ts'
 import { readState, SampleError } from './state.ts'
 

@@ -5,9 +5,9 @@
  */
 import { mkdirSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createLog, type Log } from '../../services/common/log.ts'
+import { type Connections, readEnvironment, withConnections } from '../../common/environment.ts'
+import { createLog, type Log } from '../../common/log.ts'
 import { tryLock } from '../lock.mjs'
-import { type Connections, readEnvironment, withConnections } from './environment.ts'
 import { createLiveStream } from './live-stream.ts'
 import { openEventProducer } from './produce.ts'
 import { createRandom } from './random.ts'

@@ -3,11 +3,11 @@
  * A retry inside may write a record twice: its event_id is the same, so it counts once.
  */
 import type { Kafka } from 'kafkajs'
+import { createProducer, partitionCount } from '../../common/kafka.ts'
+import { sendAll } from '../../common/send.ts'
 import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
 import { type SchemaRegistry, TOPIC_OF } from '../../schemas/registry.ts'
 import { frame } from '../../schemas/wire.ts'
-import { createProducer, partitionCount } from '../../services/common/kafka.ts'
-import { sendAll } from '../../services/common/send.ts'
 
 export const BATCH_EVENTS_MAX = 4_000
 const TOPIC = TOPIC_OF['dossier-event']

@@ -5,9 +5,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { progressOf, reached, untilNow } from '../../common/progress.ts'
 import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
-import { rowsOf } from '../../services/common/clickhouse.ts'
-import { progressOf, reached, untilNow } from '../../services/common/progress.ts'
 import { isAlive, lockHolder } from '../lock.mjs'
 import { sampleCounts } from './figures.ts'
 import { newEvent, SOURCE } from './history.ts'

@@ -7,8 +7,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
-import { readInsertComment } from '../../services/common/insert.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { readInsertComment } from '../../common/insert.ts'
 import type { LeaveOut } from './leave-out.ts'
 import {
   type Conflict,

@@ -1,7 +1,7 @@
 /** Which offsets of a partition are in no list: neither in the log nor among the dead letters. Asked of ClickHouse alone. */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
-import { TOPIC } from '../../services/common/progress.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { TOPIC } from '../../common/progress.ts'
 import type { Range } from './read-topic.ts'
 import { quoted } from './slices.ts'
 

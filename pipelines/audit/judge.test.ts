@@ -1,7 +1,7 @@
 /** Every record gets a verdict in its place, or the whole is unverified; and the process goes on breathing. */
 import { expect, test } from 'vitest'
+import type { TopicRecord } from '../../common/fetch.ts'
 import type { FramedValues, Prepared, Verdict } from '../../schemas/dossier-event/codec.ts'
-import type { TopicRecord } from '../../services/common/fetch.ts'
 import { createVerdicts } from './judge.ts'
 
 const recordOf = (text: string, change: Partial<TopicRecord> = {}): TopicRecord => ({

@@ -6,7 +6,7 @@
  * Postings are told apart by the facts they show, not by the hash stored beside them: an altered posting shows.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
 import type { Slice } from './slices.ts'
 
 /** What is wrong with a dossier's postings. */

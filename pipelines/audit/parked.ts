@@ -1,7 +1,7 @@
 /** Records that ingest set aside although no producer's mistake is certain: somebody has to look at each. */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
-import { TOPIC } from '../../services/common/progress.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { TOPIC } from '../../common/progress.ts'
 
 export interface Parked {
   total: number

@@ -1,6 +1,6 @@
 /** What is asked is read, in small portions; what the broker does not give is an error, never an empty answer. */
 import { expect, test } from 'vitest'
-import type { Fetched, TopicRecord } from '../../services/common/fetch.ts'
+import type { Fetched, TopicRecord } from '../../common/fetch.ts'
 import { type Range, readPartition } from './read-topic.ts'
 
 const recordAt = (offset: number, bytes = 1): TopicRecord => ({

@@ -7,8 +7,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Kafka } from 'kafkajs'
-import { type Fetched, type Fetcher, openFetcher, type TopicRecord } from '../../services/common/fetch.ts'
-import { batchesOf } from '../../services/common/send.ts'
+import { type Fetched, type Fetcher, openFetcher, type TopicRecord } from '../../common/fetch.ts'
+import { batchesOf } from '../../common/send.ts'
 
 /** Offsets from first to last, both included. */
 export interface Range {

@@ -4,8 +4,8 @@
  * age that grows.
  */
 import cron from 'node-cron'
-import type { Log } from '../../services/common/log.ts'
-import type { Metrics } from '../../services/common/metrics.ts'
+import type { Log } from '../../common/log.ts'
+import type { Metrics } from '../../common/metrics.ts'
 import { type AuditDeps, type AuditReport, audit, lastClean } from './audit.ts'
 import type { LeaveOut } from './leave-out.ts'
 import { linesOf } from './report.ts'

@@ -3,7 +3,7 @@
  * however many there are and however their numbers look. Cut at random samples: slices are about equal, never exact.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
 
 /** A condition on `slot` and `dossier_id`, true for the dossiers of a slice; holds for both tables. */
 export type Slice = string

@@ -2,7 +2,7 @@
  * The roll-ups against the postings: every sum of the ledger's projections (unit, day, source, and more) equals the same sum computed from the postings themselves. A slice of days at a time, both read by one query.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
 
 export interface SumDifference {
   rollup: keyof typeof ROLLUPS

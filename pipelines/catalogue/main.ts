@@ -1,8 +1,8 @@
 /** `npm run catalogue -- check DIR | load DIR [--dry-run]`. Exits 1 where the catalogue has errors, which are all named. */
 import { Command } from 'commander'
 import { z } from 'zod'
-import { createClickHouse } from '../../services/common/clickhouse.ts'
-import { ConfigError, commonShape, readConfig } from '../../services/common/config.ts'
+import { createClickHouse } from '../../common/clickhouse.ts'
+import { ConfigError, commonShape, readConfig } from '../../common/config.ts'
 import { textOf } from '../problems.ts'
 import { linesOf } from './changes.ts'
 import { FILES } from './files.ts'

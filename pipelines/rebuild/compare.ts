@@ -1,6 +1,6 @@
 /** What the exchange changed: the figures of the old ledger and of the new one, over all postings up to the same moment. */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
 import { BEFORE, LEDGER } from './tables.ts'
 
 export const MEASURES = ['postings', 'received', 'received_online', 'settled', 'settled_early', 'settled_late'] as const

@@ -1,8 +1,8 @@
 /** `npm run rebuild`: computes the ledger anew from the log and exchanges the two. */
 import { Command, InvalidArgumentError } from 'commander'
 import { z } from 'zod'
-import { createClickHouse } from '../../services/common/clickhouse.ts'
-import { ConfigError, commonShape, readConfig } from '../../services/common/config.ts'
+import { createClickHouse } from '../../common/clickhouse.ts'
+import { ConfigError, commonShape, readConfig } from '../../common/config.ts'
 import { type Comparison, MEASURES } from './compare.ts'
 import { type Progress, RebuildError, rebuild } from './rebuild.ts'
 

@@ -4,8 +4,8 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
-import { QUERY_S_MAX, rowsOf } from '../../services/common/clickhouse.ts'
-import { createLease, type Lease } from '../../services/common/leases.ts'
+import { QUERY_S_MAX, rowsOf } from '../../common/clickhouse.ts'
+import { createLease, type Lease } from '../../common/leases.ts'
 
 /** Ends by itself after this long without a sign of life. */
 const HOLD_MS = 10_000

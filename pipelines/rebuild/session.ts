@@ -3,8 +3,8 @@
  * for longer than its lease lasts and wakes up while another goes on can disturb nothing.
  */
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
-import { INSERT_SETTINGS } from '../../services/common/insert.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { INSERT_SETTINGS } from '../../common/insert.ts'
 
 export interface Session {
   readonly clickhouse: ClickHouseClient

@@ -3,7 +3,7 @@
  * small enough that its computation fits in memory. A dossier is never cut.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
 import type { Session } from './session.ts'
 
 export interface Slice {

@@ -3,7 +3,7 @@
  * a rebuild begins; the notes are dropped when it is done. Its phases stay in `rebuilds`.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
 
 /** The ledger that readers see. */
 export const LEDGER = 'dossier_postings'

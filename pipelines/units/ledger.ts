@@ -1,6 +1,6 @@
 /** What the ledger holds per code and period: all that is needed to say which dossiers a new list moves. */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
 import type { LedgerCount } from './changes.ts'
 
 /** `periods`: first days, in order, the first being 1970-01-01. */

@@ -1,9 +1,9 @@
 /** `npm run units -- check | load`: brings in a new list of units, and says first what it would change. */
 import type { ClickHouseClient } from '@clickhouse/client'
 import { Command } from 'commander'
-import { readEnvironment } from '../../infra/sample/environment.ts'
-import { createClickHouse, type Role } from '../../services/common/clickhouse.ts'
-import { ConfigError } from '../../services/common/config.ts'
+import { createClickHouse, type Role } from '../../common/clickhouse.ts'
+import { ConfigError } from '../../common/config.ts'
+import { readEnvironment } from '../../common/environment.ts'
 import { ReferenceDataError, textOf } from '../problems.ts'
 import { load, projectStanding, readLists, reportOf, standingIn, unknownCodes } from './bring.ts'
 import { linesOf } from './report.ts'

@@ -1,6 +1,6 @@
 /** The lists of units as they stand in ClickHouse. */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../../services/common/clickhouse.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
 import type { UnitLists } from './tables.ts'
 
 export async function storedLists(clickhouse: ClickHouseClient): Promise<UnitLists> {

@@ -1,8 +1,8 @@
 /** Configuration of the alerts service. */
 import cron from 'node-cron'
 import { z } from 'zod'
+import { commonShape, port } from '../../common/config.ts'
 import { parseLeaveOut } from '../../pipelines/audit/leave-out.ts'
-import { commonShape, port } from '../common/config.ts'
 
 const schedule = (otherwise: string) =>
   z

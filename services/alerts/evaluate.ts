@@ -3,9 +3,9 @@
  * calendar half-years in which dossiers were received, and the watermark says up to when all that was ingested was seen.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { completeTo } from '../../common/progress.ts'
 import { overColumns } from '../../pipelines/indicators/measures.ts'
-import { rowsOf } from '../common/clickhouse.ts'
-import { completeTo } from '../common/progress.ts'
 import { halfYears, type Observation, type Rule } from './rules.ts'
 
 /** How far the ledger has come. Rows beside time: two inserts may post in another order than their times. */

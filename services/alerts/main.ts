@@ -1,13 +1,13 @@
 /** The alerts service as a process: `node services/alerts/main.ts`. */
 import cron from 'node-cron'
+import { createClickHouse } from '../../common/clickhouse.ts'
+import { readConfig } from '../../common/config.ts'
+import { createKafka, createProducer } from '../../common/kafka.ts'
+import { runService } from '../../common/main.ts'
+import { createMetrics } from '../../common/metrics.ts'
 import { AUDIT_REQUEST_MS_MAX, AUDIT_SETTINGS } from '../../pipelines/audit/ledger.ts'
 import { createAuditSchedule } from '../../pipelines/audit/schedule.ts'
 import { openRegistry } from '../../schemas/registry.ts'
-import { createClickHouse } from '../common/clickhouse.ts'
-import { readConfig } from '../common/config.ts'
-import { createKafka, createProducer } from '../common/kafka.ts'
-import { runService } from '../common/main.ts'
-import { createMetrics } from '../common/metrics.ts'
 import { createAlerts } from './app.ts'
 import { alertsConfig } from './config.ts'
 

@@ -1,7 +1,7 @@
 /** What the commit metadata say over restarts, and when a record is parked by it. */
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import { recordsOf } from '../common/records-for-tests.ts'
+import { recordsOf } from '../../common/records-for-tests.ts'
 import { createAttempts, readMark } from './attempts.ts'
 import type { Chunk } from './source.ts'
 

@@ -10,8 +10,8 @@
  * hits no record twice in that way.
  */
 import { z } from 'zod'
-import type { Log } from '../common/log.ts'
-import type { KafkaRecord } from '../common/records.ts'
+import type { Log } from '../../common/log.ts'
+import type { KafkaRecord } from '../../common/records.ts'
 import type { Outcome } from './isolate.ts'
 import type { Chunk } from './source.ts'
 

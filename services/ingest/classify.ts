@@ -2,18 +2,19 @@
  * Step 1: decides about every record of a batch before anything is written, because what is written cannot be taken back.
  * The door comes first: a refused record is a dead letter wherever it lies; a good one in the wrong partition goes home.
  */
+
+import { cpu_s } from '../../common/busy.ts'
+import type { CountInForce } from '../../common/count-in-force.ts'
+import { type DeadLetter, type Misplaced, misplacedLetter, wasRehomedUnder } from '../../common/dead-letter.ts'
+import { HEADERS_MAX } from '../../common/headers.ts'
+import { partitionOf } from '../../common/partition.ts'
+import { type KafkaRecord, Place } from '../../common/records.ts'
 import type { Decoder } from '../../schemas/dossier-event/codec.ts'
 import type { Refusal } from '../../schemas/dossier-event/door.ts'
 import { saysOf } from '../../schemas/dossier-event/says.ts'
 import type { Scanner } from '../../schemas/dossier-event/scanner.ts'
 import { newestType } from '../../schemas/registry.ts'
 import { HEADER_BYTES, schemaIdAt } from '../../schemas/wire.ts'
-import { cpu_s } from '../common/busy.ts'
-import type { CountInForce } from '../common/count-in-force.ts'
-import { type DeadLetter, type Misplaced, misplacedLetter, wasRehomedUnder } from '../common/dead-letter.ts'
-import { HEADERS_MAX } from '../common/headers.ts'
-import { partitionOf } from '../common/partition.ts'
-import { type KafkaRecord, Place } from '../common/records.ts'
 import { type Bodies, Rows } from './rows.ts'
 import type { Chunk } from './source.ts'
 

@@ -1,6 +1,6 @@
 /** Configuration of the ingest service. Units stand in the names. */
 import { z } from 'zod'
-import { commonShape, integer, port } from '../common/config.ts'
+import { commonShape, integer, port } from '../../common/config.ts'
 
 export const ingestConfig = z.object({
   ...commonShape,

@@ -3,9 +3,10 @@
  * Every row is the event in the producer's own bytes, or in ours where those were of another form, followed by what it says
  * and where it came from. https://avro.apache.org/docs/1.12.0/specification/#object-container-files
  */
+
+import { putVar, zigZag } from '../../common/varint.ts'
 import { type AvroSchema, avroType } from '../../schemas/avro.ts'
 import { newestSchema } from '../../schemas/registry.ts'
-import { putVar, zigZag } from '../common/varint.ts'
 import type { Rows } from './rows.ts'
 
 const NOTHING = Buffer.alloc(0)

@@ -4,13 +4,13 @@
  * which no row can be made, or whose row ClickHouse refuses, is left out and counted.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
+import { headerOf } from '../../common/headers.ts'
+import type { Log } from '../../common/log.ts'
+import type { Metrics } from '../../common/metrics.ts'
+import type { KafkaRecord } from '../../common/records.ts'
+import { isTransient } from '../../common/transient.ts'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
 import { readBody, unframe } from '../../schemas/wire.ts'
-import { headerOf } from '../common/headers.ts'
-import type { Log } from '../common/log.ts'
-import type { Metrics } from '../common/metrics.ts'
-import type { KafkaRecord } from '../common/records.ts'
-import { isTransient } from '../common/transient.ts'
 import type { Chunk, ChunkOutcome } from './source.ts'
 
 const PAUSE_MS = 2_000

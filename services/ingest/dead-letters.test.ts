@@ -2,10 +2,10 @@
 import type { Kafka, Message, Producer } from 'kafkajs'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import type { DeadLetter, Misplaced } from '../common/dead-letter.ts'
-import { deadLetterOf } from '../common/dead-letter.ts'
-import type { Fetcher, TopicRecord } from '../common/fetch.ts'
-import { bytesOfMessage } from '../common/send.ts'
+import type { DeadLetter, Misplaced } from '../../common/dead-letter.ts'
+import { deadLetterOf } from '../../common/dead-letter.ts'
+import type { Fetcher, TopicRecord } from '../../common/fetch.ts'
+import { bytesOfMessage } from '../../common/send.ts'
 import { createDeadLetters, createRehome } from './dead-letters.ts'
 
 const log = pino({ level: 'silent' })

@@ -8,12 +8,12 @@
  */
 import { createHash } from 'node:crypto'
 import type { Kafka, Message, Producer } from 'kafkajs'
-import { type DeadLetter, DLQ_SUFFIX, deadLetterOf, type Misplaced, rehomedOf } from '../common/dead-letter.ts'
-import type { Fetcher, TopicRecord } from '../common/fetch.ts'
-import { headerOf } from '../common/headers.ts'
-import type { Log } from '../common/log.ts'
-import { batchesOf, bytesOfMessage, isTooLarge, isUnknownTopic, sendAll } from '../common/send.ts'
-import { ensureDeadLettersFit, ensureTopics, setTopicSettings } from '../common/topics.ts'
+import { type DeadLetter, DLQ_SUFFIX, deadLetterOf, type Misplaced, rehomedOf } from '../../common/dead-letter.ts'
+import type { Fetcher, TopicRecord } from '../../common/fetch.ts'
+import { headerOf } from '../../common/headers.ts'
+import type { Log } from '../../common/log.ts'
+import { batchesOf, bytesOfMessage, isTooLarge, isUnknownTopic, sendAll } from '../../common/send.ts'
+import { ensureDeadLettersFit, ensureTopics, setTopicSettings } from '../../common/topics.ts'
 
 /** Room for what a batch adds to its records. */
 const LETTER_BYTES_MORE = 1_048_576

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import type { Records } from '../common/records.ts'
+import type { Records } from '../../common/records.ts'
 import { createGather } from './gather.ts'
 import type { Outcome } from './isolate.ts'
 import type { Chunk } from './source.ts'

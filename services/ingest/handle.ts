@@ -2,9 +2,10 @@
  * What happens to a chunk of one partition, around the batch it becomes part of: is the partition still the one it was, are the
  * schemas at hand, did a member die at these records. What waits here waits for its own partition; others go on.
  */
+
+import type { Log } from '../../common/log.ts'
+import { isTransient } from '../../common/transient.ts'
 import type { createDecoder } from '../../schemas/dossier-event/codec.ts'
-import type { Log } from '../common/log.ts'
-import { isTransient } from '../common/transient.ts'
 import type { Attempts } from './attempts.ts'
 import type { Outcome } from './isolate.ts'
 import type { Lives } from './lives.ts'

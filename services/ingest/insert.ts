@@ -5,9 +5,9 @@
  * was inserted although the answer got lost is inserted again; the ledger does not mind.
  */
 import { type ClickHouseClient, ClickHouseError } from '@clickhouse/client'
-import { cpu_s } from '../common/busy.ts'
-import { QUERY_S_MAX } from '../common/clickhouse.ts'
-import { insertComment, insertContainer } from '../common/insert.ts'
+import { cpu_s } from '../../common/busy.ts'
+import { QUERY_S_MAX } from '../../common/clickhouse.ts'
+import { insertComment, insertContainer } from '../../common/insert.ts'
 import { type BatchFacts, containerOf, STORED_COLUMNS } from './container.ts'
 import type { Rows } from './rows.ts'
 

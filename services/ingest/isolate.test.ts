@@ -2,7 +2,7 @@
 import fc from 'fast-check'
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
-import { recordsOf } from '../common/records-for-tests.ts'
+import { recordsOf } from '../../common/records-for-tests.ts'
 import { createIsolate, halvesOf, PARKED_MAX } from './isolate.ts'
 import type { Chunk } from './source.ts'
 

@@ -6,8 +6,8 @@
  * Where nothing passes, no record is the reason: the error is thrown, and the process ends uncommitted. More than
  * {@link PARKED_MAX} records a minute are no bad records but a bad program: this member stops, and waits for a person.
  */
-import type { Log } from '../common/log.ts'
-import type { KafkaRecord } from '../common/records.ts'
+import type { Log } from '../../common/log.ts'
+import type { KafkaRecord } from '../../common/records.ts'
 import type { Chunk } from './source.ts'
 
 /** What became of a batch: done, or to be read again after a pause. */

@@ -10,9 +10,9 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../common/clickhouse.ts'
-import { type InsertName, readInsertComment } from '../common/insert.ts'
-import type { Log } from '../common/log.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { type InsertName, readInsertComment } from '../../common/insert.ts'
+import type { Log } from '../../common/log.ts'
 
 const POLL_MS = 100
 /** An insert that was killed and is still there after this long is no transient error. Longer than any insert may take. */

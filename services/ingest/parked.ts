@@ -1,6 +1,6 @@
 /** Records that are set aside without being decoded: they become dead letters with reason `undecodable` (classify.ts). */
-import type { Log } from '../common/log.ts'
-import type { KafkaRecord } from '../common/records.ts'
+import type { Log } from '../../common/log.ts'
+import type { KafkaRecord } from '../../common/records.ts'
 
 export interface Parked {
   park(partition: number, record: KafkaRecord, why: string): void

@@ -1,7 +1,7 @@
 /** The count in force follows the broker's, up at once and down with patience; a member that is behind is told so. */
 import type { ClickHouseClient } from '@clickhouse/client'
 import { expect, test } from 'vitest'
-import { createLog } from '../common/log.ts'
+import { createLog } from '../../common/log.ts'
 import { createPartitionCount } from './partition-count.ts'
 
 const log = createLog('test')

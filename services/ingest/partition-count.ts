@@ -7,8 +7,8 @@
  * broker writes the next epoch; who adopts an epoch first ends and waits out what still runs under earlier ones.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { type CountInForce, countInForce } from '../common/count-in-force.ts'
-import type { Log } from '../common/log.ts'
+import { type CountInForce, countInForce } from '../../common/count-in-force.ts'
+import type { Log } from '../../common/log.ts'
 import type { Ownership } from './ownership.ts'
 
 export interface PartitionCount {

@@ -5,7 +5,7 @@
  * "No" is believed for a second, so that many small batches do not ask each time; the view is right all the same.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { leaseOf } from '../common/leases.ts'
+import { leaseOf } from '../../common/leases.ts'
 
 export type Paused = () => Promise<boolean>
 

@@ -1,7 +1,7 @@
 /** What was reported of one life of a partition says nothing of the next. */
 import type { ClickHouseClient } from '@clickhouse/client'
 import { expect, test } from 'vitest'
-import { createLog } from '../common/log.ts'
+import { createLog } from '../../common/log.ts'
 import { createProgress } from './progress.ts'
 
 const log = createLog('test')

@@ -9,9 +9,9 @@
  *  - a member that lost a partition reports nothing of it: the row is written only for the partition's last claim.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
-import { insertComment } from '../common/insert.ts'
-import type { Log } from '../common/log.ts'
-import { progressOf } from '../common/progress.ts'
+import { insertComment } from '../../common/insert.ts'
+import type { Log } from '../../common/log.ts'
+import { progressOf } from '../../common/progress.ts'
 import type { Ownership } from './ownership.ts'
 import type { TopicEpochs } from './topic-epochs.ts'
 

@@ -3,8 +3,8 @@
  * the reason, because a rate that is quietly wrong is worse than a service that does not start.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
+import { INSERT_SETTINGS, insertContainer } from '../../common/insert.ts'
 import { objectsThatDiffer } from '../../pipelines/plan.ts'
-import { INSERT_SETTINGS, insertContainer } from '../common/insert.ts'
 import { probeContainerOf } from './container.ts'
 
 export class ServerRefused extends Error {

@@ -7,12 +7,12 @@
  * A crash anywhere leaves the offsets where they were: everything is read and done again, and doing it twice changes nothing.
  */
 import { randomBytes } from 'node:crypto'
+import type { CountInForce } from '../../common/count-in-force.ts'
+import { type DeadLetter, type Misplaced, misplacedLetter } from '../../common/dead-letter.ts'
+import type { Log } from '../../common/log.ts'
+import type { Metrics } from '../../common/metrics.ts'
+import { isTransient } from '../../common/transient.ts'
 import { SchemaForgotten } from '../../schemas/dossier-event/codec.ts'
-import type { CountInForce } from '../common/count-in-force.ts'
-import { type DeadLetter, type Misplaced, misplacedLetter } from '../common/dead-letter.ts'
-import type { Log } from '../common/log.ts'
-import type { Metrics } from '../common/metrics.ts'
-import { isTransient } from '../common/transient.ts'
 import type { Classified, Classify } from './classify.ts'
 import type { DeadLetters, Rehomed } from './dead-letters.ts'
 import { failPoint } from './fail-point.ts'

@@ -6,8 +6,8 @@
  * keeps its place in the group; a rebalance waits for running calls, so that nobody else starts before they are done.
  */
 import type { Consumer, EachBatchPayload, Kafka } from 'kafkajs'
-import type { Log } from '../common/log.ts'
-import { type KafkaRecord, type RecordBatch, Records } from '../common/records.ts'
+import type { Log } from '../../common/log.ts'
+import { type KafkaRecord, type RecordBatch, Records } from '../../common/records.ts'
 import { failPoint } from './fail-point.ts'
 
 /** Records of one partition, in order. */

@@ -8,9 +8,9 @@
  */
 import { createHash } from 'node:crypto'
 import type { ClickHouseClient } from '@clickhouse/client'
-import { rowsOf } from '../common/clickhouse.ts'
-import type { Ends, Fetcher, TopicRecord } from '../common/fetch.ts'
-import type { Log } from '../common/log.ts'
+import { rowsOf } from '../../common/clickhouse.ts'
+import type { Ends, Fetcher, TopicRecord } from '../../common/fetch.ts'
+import type { Log } from '../../common/log.ts'
 
 /** A partition that turned out to be a new one, and where it begins. */
 export interface NewLife {

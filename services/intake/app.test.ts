@@ -1,9 +1,9 @@
 /** What intake answers before it looks at an event: bodies that it cannot read as what they are. */
 import { pino } from 'pino'
 import { expect, test } from 'vitest'
+import { createMetrics } from '../../common/metrics.ts'
+import { checkedPartitioner } from '../../common/send.ts'
 import { newestType } from '../../schemas/registry.ts'
-import { createMetrics } from '../common/metrics.ts'
-import { checkedPartitioner } from '../common/send.ts'
 import { createIntake } from './app.ts'
 
 const sent: string[] = []

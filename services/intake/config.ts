@@ -1,6 +1,6 @@
 /** Configuration of the intake service. */
 import { z } from 'zod'
-import { commonShape, integer, port } from '../common/config.ts'
+import { commonShape, integer, port } from '../../common/config.ts'
 
 export const intakeConfig = z.object({
   ...commonShape,

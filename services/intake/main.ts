@@ -1,11 +1,12 @@
 /** The intake service as a process: `node services/intake/main.ts`. */
+
+import { createClickHouse } from '../../common/clickhouse.ts'
+import { readConfig } from '../../common/config.ts'
+import { createKafka, createProducer } from '../../common/kafka.ts'
+import { runService } from '../../common/main.ts'
+import { createMetrics } from '../../common/metrics.ts'
+import { openUnitDirectory } from '../../common/units.ts'
 import { openRegistry } from '../../schemas/registry.ts'
-import { createClickHouse } from '../common/clickhouse.ts'
-import { readConfig } from '../common/config.ts'
-import { createKafka, createProducer } from '../common/kafka.ts'
-import { runService } from '../common/main.ts'
-import { createMetrics } from '../common/metrics.ts'
-import { openUnitDirectory } from '../common/units.ts'
 import { createIntake } from './app.ts'
 import { intakeConfig } from './config.ts'
 

@@ -1,6 +1,6 @@
 import { pino } from 'pino'
 import { describe, expect, it } from 'vitest'
-import { createMetrics } from '../common/metrics.ts'
+import { createMetrics } from '../../common/metrics.ts'
 import { createPortal } from './app.ts'
 import { addressOf, TOOL_NAMES } from './connect.ts'
 import { counts, fakeFigures, PARTS, part, UNITS } from './fake-figures.ts'

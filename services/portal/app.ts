@@ -6,9 +6,9 @@
  */
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { createHttp, problem } from '../common/http.ts'
-import type { Log } from '../common/log.ts'
-import type { Metrics } from '../common/metrics.ts'
+import { createHttp, problem } from '../../common/http.ts'
+import type { Log } from '../../common/log.ts'
+import type { Metrics } from '../../common/metrics.ts'
 import { indicatorsBody, type Parsed, parseIndicatorsQuery, parseRatesQuery, problemText, ratesBody } from './api.ts'
 import { ASSETS, hashOf } from './assets.ts'
 import type { ClickHouseAddress } from './connect.ts'

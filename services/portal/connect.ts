@@ -3,8 +3,9 @@
  *
  * Promises: no password and no sign-in of the service is ever part of it; the question asked is one of docs/sql.
  */
+
+import { type ClickHouseConfig, DATABASE } from '../../common/clickhouse.ts'
 import { readExamples } from '../../docs/sql/examples.ts'
-import { type ClickHouseConfig, DATABASE } from '../common/clickhouse.ts'
 
 /** The user whom every reader signs in as. */
 const USER = 'analyst'

@@ -6,9 +6,9 @@
  * On failure the promise rejects with {@link FiguresError}; nothing is answered with half a result.
  */
 import type { ClickHouseClient, ClickHouseSettings } from '@clickhouse/client'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { TOPIC } from '../../common/progress.ts'
 import { overColumns } from '../../pipelines/indicators/measures.ts'
-import { rowsOf } from '../common/clickhouse.ts'
-import { TOPIC } from '../common/progress.ts'
 import type { Calendar } from './period.ts'
 import { createShare, type Share } from './share.ts'
 import { createUnits, type Tier, type Unit, type Units } from './units.ts'

@@ -1,9 +1,9 @@
 /** The portal as a process: reads its configuration, connects to ClickHouse as the analyst, listens. */
 import { z } from 'zod'
-import { createClickHouse } from '../common/clickhouse.ts'
-import { commonShape, port, readConfig } from '../common/config.ts'
-import { runService } from '../common/main.ts'
-import { createMetrics } from '../common/metrics.ts'
+import { createClickHouse } from '../../common/clickhouse.ts'
+import { commonShape, port, readConfig } from '../../common/config.ts'
+import { runService } from '../../common/main.ts'
+import { createMetrics } from '../../common/metrics.ts'
 import { createPortal } from './app.ts'
 import { addressOf } from './connect.ts'
 import { createFigures, PORTAL_REQUEST_MS_MAX, PORTAL_SETTINGS } from './figures.ts'

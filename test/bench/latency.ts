@@ -5,10 +5,10 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { ClickHouseClient } from '@clickhouse/client'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { createProducer } from '../../common/kafka.ts'
 import { openRegistry } from '../../schemas/registry.ts'
 import { frame } from '../../schemas/wire.ts'
-import { rowsOf } from '../../services/common/clickhouse.ts'
-import { createProducer } from '../../services/common/kafka.ts'
 import { type Bench, empty, startIngest } from './turns.ts'
 import { workload } from './workload.ts'
 

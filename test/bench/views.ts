@@ -3,9 +3,9 @@
  * over all of today's communes. Log and ledger are filled by SQL, as ingest would have left them; nothing here tests exactness.
  */
 import type { ClickHouseClient } from '@clickhouse/client'
+import { type ClickHouseConfig, createClickHouse, rowsOf } from '../../common/clickhouse.ts'
 import { readExamples } from '../../docs/sql/examples.ts'
 import { prepareDatabase } from '../../pipelines/prepare.ts'
-import { type ClickHouseConfig, createClickHouse, rowsOf } from '../../services/common/clickhouse.ts'
 
 const STEP = 500_000
 const TURNS = 3

@@ -4,10 +4,10 @@
  * (broker, engine, machine) did not play along; never a pass.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { partitionCount } from '../../common/kafka.ts'
+import { GROUP, TOPIC } from '../../common/progress.ts'
 import { createRandom, type Random } from '../../infra/sample/random.ts'
-import { rowsOf } from '../../services/common/clickhouse.ts'
-import { partitionCount } from '../../services/common/kafka.ts'
-import { GROUP, TOPIC } from '../../services/common/progress.ts'
 import { MomentMissed } from './control.ts'
 import { ASSIGNED, ASSIGNED_MS_MAX, type Member, type Stack } from './stack.ts'
 import { allCommitted, topicEnds, uncommitted, verify } from './verify.ts'

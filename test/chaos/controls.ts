@@ -55,9 +55,9 @@ export const CONTROLS: readonly ControlOf[] = [
     moment: 'random',
     view: [{ from: 'WHERE guard = 0 AND ', to: 'WHERE ' }],
     code: [
-      { file: 'services/common/insert.ts', from: "const BLOCK_ROWS = '1000000'", to: "const BLOCK_ROWS = '300'" },
+      { file: 'common/insert.ts', from: "const BLOCK_ROWS = '1000000'", to: "const BLOCK_ROWS = '300'" },
       {
-        file: 'services/common/insert.ts',
+        file: 'common/insert.ts',
         from: "min_insert_block_size_bytes: '1000000000'",
         to: "min_insert_block_size_bytes: '1', input_format_max_block_size_bytes: '150000'",
       },

@@ -22,7 +22,7 @@ export async function copyProject(
   from = PROJECT,
 ): Promise<string> {
   await mkdir(folder, { recursive: true })
-  for (const part of ['services', 'schemas', 'pipelines', 'package.json'])
+  for (const part of ['schemas', 'common', 'pipelines', 'services', 'package.json'])
     await cp(join(from, part), join(folder, part), { recursive: true })
   await symlink(join(PROJECT, 'node_modules'), join(folder, 'node_modules'))
   for (const { file, from, to } of replacements) {

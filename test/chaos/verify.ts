@@ -5,12 +5,12 @@
  * reason and its bytes, and nothing good among them.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { headerOf } from '../../common/headers.ts'
+import { GROUP, TOPIC } from '../../common/progress.ts'
+import { type KafkaRecord, type RecordBatch, Records } from '../../common/records.ts'
 import { audit } from '../../pipelines/audit/audit.ts'
 import { directoryRegistry } from '../../schemas/registry.ts'
-import { rowsOf } from '../../services/common/clickhouse.ts'
-import { headerOf } from '../../services/common/headers.ts'
-import { GROUP, TOPIC } from '../../services/common/progress.ts'
-import { type KafkaRecord, type RecordBatch, Records } from '../../services/common/records.ts'
 import { countedFacts, type RateRow, ratesOf, type Tier } from '../oracle/oracle.ts'
 import type { Stack } from './stack.ts'
 import { nameOf, type Workload } from './workload.ts'

@@ -4,13 +4,13 @@
  * The same seed gives the same stream, for the same number of partitions. It knows what it made: which events are accepted, which records are refused and why.
  */
 import { crc32 } from 'node:zlib'
+import { PARTITIONS_DEFAULT } from '../../common/kafka.ts'
+import { partitionOf } from '../../common/partition.ts'
 import { createRandom, type Random } from '../../infra/sample/random.ts'
 import type { Reason } from '../../schemas/dossier-event/door.ts'
 import { type DossierEvent, dossierEventJson } from '../../schemas/dossier-event/event.ts'
 import { directoryRegistry } from '../../schemas/registry.ts'
 import { frame } from '../../schemas/wire.ts'
-import { PARTITIONS_DEFAULT } from '../../services/common/kafka.ts'
-import { partitionOf } from '../../services/common/partition.ts'
 
 export interface Delivery {
   key: Buffer | null

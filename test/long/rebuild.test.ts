@@ -9,12 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { beforeEach, expect, test } from 'vitest'
+import { rowsOf } from '../../common/clickhouse.ts'
+import { createLease } from '../../common/leases.ts'
+import { TOPIC } from '../../common/progress.ts'
+import { isTransient } from '../../common/transient.ts'
 import { type RebuildOptions, rebuild } from '../../pipelines/rebuild/rebuild.ts'
 import type { DossierEvent } from '../../schemas/dossier-event/event.ts'
-import { rowsOf } from '../../services/common/clickhouse.ts'
-import { createLease } from '../../services/common/leases.ts'
-import { TOPIC } from '../../services/common/progress.ts'
-import { isTransient } from '../../services/common/transient.ts'
 import { createPaused } from '../../services/ingest/pause.ts'
 import { clickhouseConfig, eventJson, eventOf } from '../events.ts'
 import { scenario } from '../oracle/generators.ts'
@@ -227,7 +227,7 @@ test('killed in the middle of a slice, the next one goes on once the lease is ov
   const child = spawn(process.execPath, [
     '--input-type=module-typescript',
     '--eval',
-    `import { createClickHouse } from ${JSON.stringify(fileURLToPath(new URL('../../services/common/clickhouse.ts', import.meta.url)))}
+    `import { createClickHouse } from ${JSON.stringify(fileURLToPath(new URL('../../common/clickhouse.ts', import.meta.url)))}
      import { rebuild } from ${JSON.stringify(fileURLToPath(new URL('../../pipelines/rebuild/rebuild.ts', import.meta.url)))}
      await rebuild(createClickHouse(${JSON.stringify(clickhouseConfig())}, 'default', { database: '${DATABASE}' }), {
        events_per_slice: 12, lease_ms: 4000, onProgress: ({ slices_done }) => console.log(slices_done),

@@ -19,9 +19,7 @@ function replace(path: string, code: object): void {
   const loaded = require.cache[file]
   if (loaded !== undefined && OURS in loaded.exports) return
   if (loaded !== undefined)
-    throw new Error(
-      `kafkajs has loaded ${path} already: import services/common/kafka.ts before the first send or fetch`,
-    )
+    throw new Error(`kafkajs has loaded ${path} already: import common/kafka.ts before the first send or fetch`)
   const module = new Module(file)
   module.filename = file
   module.loaded = true

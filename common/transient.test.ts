@@ -1,7 +1,7 @@
 import { ClickHouseError } from '@clickhouse/client'
 import { expect, test } from 'vitest'
-import { RegistryUnavailable } from '../../schemas/registry.ts'
-import { UnacknowledgedError } from '../common/send.ts'
+import { RegistryUnavailable } from '../schemas/registry.ts'
+import { UnacknowledgedError } from './send.ts'
 import { isTransient } from './transient.ts'
 
 const clickhouseError = (code: string, type: string) => new ClickHouseError({ message: 'x', code, type })

@@ -1,6 +1,6 @@
 /** Which errors pass by themselves: who meets one waits and tries again. Any other needs somebody to change something. */
 import { ClickHouseError } from '@clickhouse/client'
-import { RegistryUnavailable } from '../../schemas/registry.ts'
+import { RegistryUnavailable } from '../schemas/registry.ts'
 import { UnacknowledgedError } from './send.ts'
 
 /** ClickHouse's transient error codes: time-outs, too much at once, no memory, network, read-only, shutting down. */

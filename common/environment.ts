@@ -1,26 +1,26 @@
-/** What the sample commands read from the environment: as a service does, but beside a running `npm start` nothing need be set. */
+/** What commands read from the environment: as a service does, but beside a running `npm start` nothing need be set. */
 import { resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { ClickHouseClient } from '@clickhouse/client'
 import type { Kafka } from 'kafkajs'
 import { pino } from 'pino'
 import { z } from 'zod'
-import { openRegistry, type SchemaRegistry } from '../../schemas/registry.ts'
-import { createClickHouse } from '../../services/common/clickhouse.ts'
-import { type CommonConfig, commonShape, type Environment, port, readConfig } from '../../services/common/config.ts'
-import { createKafka } from '../../services/common/kafka.ts'
-import type { Log } from '../../services/common/log.ts'
+import { openRegistry, type SchemaRegistry } from '../schemas/registry.ts'
+import { createClickHouse } from './clickhouse.ts'
+import { type CommonConfig, commonShape, type Environment, port, readConfig } from './config.ts'
+import { createKafka } from './kafka.ts'
+import type { Log } from './log.ts'
 
-const PROJECT = fileURLToPath(new URL('../..', import.meta.url))
+const PROJECT = fileURLToPath(new URL('..', import.meta.url))
 
-export interface SampleEnvironment {
+export interface CommandEnvironment {
   config: CommonConfig
   /** MOTCUA_HOME, absolute. */
   home: string
 }
 
 /** Throws {@link ConfigError}. */
-export function readEnvironment(env: Environment = process.env): SampleEnvironment {
+export function readEnvironment(env: Environment = process.env): CommandEnvironment {
   const { KAFKA_PORT, CLICKHOUSE_PORT, MOTCUA_HOME, KAFKA_BROKERS, CLICKHOUSE_URL, ...rest } = readConfig(
     z.object({
       ...commonShape,
@@ -57,7 +57,7 @@ export async function withConnections<T>(
   const clickhouse = createClickHouse(config, 'analyst')
   try {
     return await use({
-      kafka: createKafka(config, 'motcua-sample', log),
+      kafka: createKafka(config, 'motcua-command', log),
       registry: openRegistry(config.SCHEMA_REGISTRY_URL),
       clickhouse,
     })

@@ -3,7 +3,7 @@
  * wrong partition, which goes home. Ingest sends them, the audit as well.
  */
 import type { Message } from 'kafkajs'
-import type { Refusal } from '../../schemas/dossier-event/door.ts'
+import type { Refusal } from '../schemas/dossier-event/door.ts'
 import { type HeaderPair, type HeaderPairs, headerOf, headersFromPairs } from './headers.ts'
 import type { KafkaRecord } from './records.ts'
 

@@ -2,7 +2,7 @@
  * Kafka's records without an object each: a batch is the bytes of its records and where each begins, and a record is a place
  * in them. Who needs a record as an object asks for one.
  */
-import { schemaIdAt } from '../../schemas/wire.ts'
+import { schemaIdAt } from '../schemas/wire.ts'
 import type { HeaderPair, HeaderPairs } from './headers.ts'
 
 /** A record as an object; nothing of its value is decoded. */
