@@ -158,6 +158,7 @@ const VALUES: Record<string, string> = {
   soon: '5',
   least: '1',
   from: '2025-01-01',
+  String: '2025-12-31',
   Date: '2025-12-31',
   "DateTime('UTC')": '2026-01-01 00:00:00',
   "DateTime64(3, 'UTC')": '2026-01-01 00:00:00.000',

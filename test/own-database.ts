@@ -4,6 +4,8 @@
  */
 import { afterAll, beforeAll, expect } from 'vitest'
 import { INSERT_SETTINGS } from '../common/insert.ts'
+import { readSchema } from '../pipelines/declarations.ts'
+import { migrate } from '../pipelines/migrate.ts'
 import { prepareDatabase } from '../pipelines/prepare.ts'
 import type { DossierEvent } from '../schemas/dossier-event/event.ts'
 import { type BatchFacts, STORED_COLUMNS } from '../services/ingest/container.ts'
@@ -11,6 +13,14 @@ import { createInsert } from '../services/ingest/insert.ts'
 import { type GoodRow, rowsFrom } from '../services/ingest/rows-for-tests.ts'
 import { clickhouseConfig, clickhouseOfTests } from './events.ts'
 import type { Fate, Scenario } from './oracle/generators.ts'
+
+/** Copied from the server's own database: to load and derive them takes seconds. */
+const LISTS = [
+  ...readSchema('motcua')
+    .filter(({ kind, folder }) => kind === 'table' && (folder === 'units' || folder === 'catalogue'))
+    .map(({ name }) => name),
+  'list_loads',
+]
 
 /** To be called where hooks may be. `ingestedAt`: when a batch comes in; now, unless told otherwise. */
 export function ownDatabase(name: string, ingestedAt: (batch: number) => number = Date.now) {
@@ -21,6 +31,9 @@ export function ownDatabase(name: string, ingestedAt: (batch: number) => number 
   const drop = () => server.command({ query: `DROP DATABASE IF EXISTS ${name}` })
   beforeAll(async () => {
     await drop()
+    await server.command({ query: `CREATE DATABASE ${name}` })
+    await migrate(clickhouse)
+    for (const table of LISTS) await clickhouse.command({ query: `INSERT INTO ${table} SELECT * FROM motcua.${table}` })
     await prepareDatabase(clickhouseConfig(), name)
   })
   afterAll(drop)

@@ -9,9 +9,10 @@ const OWN_PROCESSES = 'chaos runtime-kafka clickhouse-local poison registry-answ
   .map(name => `test/${name}.test.ts`)
 
 /** These need a ClickHouse and a database of their own, and nothing else. */
-const FIGURES = 'as-known calendar data-quality exactness fence indicators passed-on periods perturbation schema stocks'
-  .split(' ')
-  .map(name => `test/${name}.test.ts`)
+const FIGURES =
+  'adoption as-known calendar data-quality days exactness fence indicators migrate passed-on periods perturbation schema stocks'
+    .split(' ')
+    .map(name => `test/${name}.test.ts`)
 
 const oneByOne = { fileParallelism: false, testTimeout: 120_000, hookTimeout: 180_000 }
 /** One broker and one engine for all: files run one after the other, so that each sees its own figures move. */
