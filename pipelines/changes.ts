@@ -118,5 +118,5 @@ export async function rebuildIsDue(clickhouse: ClickHouseClient): Promise<boolea
     'SELECT maxIf(done_at, name = {WANTED:String}) > maxIf(done_at, name = {REBUILT:String}) AS due FROM schema_changes',
     { WANTED, REBUILT },
   )
-  return row?.due === 1 || (row?.due as unknown) === true
+  return row?.due === 1
 }

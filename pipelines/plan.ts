@@ -1,5 +1,6 @@
 /** What would bring a database to the declared schema. Asks, and changes nothing. */
 import type { ClickHouseClient } from '@clickhouse/client'
+import { rowsOf } from '../common/clickhouse.ts'
 import { type Change, changesLeft } from './changes.ts'
 import { type Declared, readSchema, SchemaError } from './declarations.ts'
 import { formatted, objectsThere, plain, plainView, type TableForm, tableForm } from './server-form.ts'
@@ -24,8 +25,8 @@ export interface Plan {
 
 /** The client's database. */
 export async function databaseOf(clickhouse: ClickHouseClient): Promise<string> {
-  const answer = await clickhouse.query({ query: 'SELECT currentDatabase() AS name', format: 'JSONEachRow' })
-  return (await answer.json<{ name: string }>())[0]?.name ?? ''
+  const [row] = await rowsOf<{ name: string }>(clickhouse, 'SELECT currentDatabase() AS name')
+  return row?.name ?? ''
 }
 
 /** Throws {@link SchemaError} for a database that is not known. */

@@ -4,16 +4,15 @@
  */
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../common/clickhouse.ts'
+import { quoted } from './quoted.ts'
 
 const MAX_QUERY_BYTES = '16777216'
-
-const literal = (text: string) => `'${text.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 
 /** Formats statements that create objects of the database. */
 export async function formatted(clickhouse: ClickHouseClient, statements: readonly string[]): Promise<string[]> {
   if (statements.length === 0) return []
   const answer = await clickhouse.query({
-    query: `SELECT formatQuery(arrayJoin([${statements.map(literal).join(', ')}])) AS text`,
+    query: `SELECT formatQuery(arrayJoin([${statements.map(quoted).join(', ')}])) AS text`,
     format: 'JSONEachRow',
     clickhouse_settings: { max_query_size: MAX_QUERY_BYTES },
   })

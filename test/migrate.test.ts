@@ -2,7 +2,7 @@
 import { afterEach, beforeAll, expect, test } from 'vitest'
 import { rowsOf } from '../common/clickhouse.ts'
 import { compareLedger } from '../pipelines/audit/ledger.ts'
-import { applyChanges, type Change, changesLeft, wantRebuild } from '../pipelines/changes.ts'
+import { applyChanges, type Change, changesLeft, readChanges, wantRebuild } from '../pipelines/changes.ts'
 import { statementOf } from '../pipelines/declarations.ts'
 import { migrate } from '../pipelines/migrate.ts'
 import { modifyQuery, objectsThatDiffer, planFor } from '../pipelines/plan.ts'
@@ -117,7 +117,6 @@ test('a change that was ended half way goes on with the statement that is left',
   await expect(applyChanges(clickhouse, there, changes)).rejects.toThrow(/9000_x\.sql, statement 2, failed/)
   const left = await changesLeft(clickhouse, there, changes).catch((error: Error) => error.message)
   expect(left).toMatch(/the database has the change 0001_from_migrations, which this version of motcua does not know/)
-  const { readChanges } = await import('../pipelines/changes.ts')
   expect(await changesLeft(clickhouse, there, [...readChanges(), ...changes])).toEqual([changes[1]])
   await run('ALTER TABLE leases DROP COLUMN x')
   await run("DELETE FROM schema_changes WHERE name = '9000_x'")

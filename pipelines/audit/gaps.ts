@@ -2,8 +2,8 @@
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../../common/clickhouse.ts'
 import { TOPIC } from '../../common/progress.ts'
+import { quoted } from '../quoted.ts'
 import type { Range } from './read-topic.ts'
-import { quoted } from './slices.ts'
 
 /** A partition in its present life (`topic_epochs`): rows of earlier ones say nothing about its offsets. */
 export interface Life {

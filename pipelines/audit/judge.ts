@@ -12,9 +12,9 @@ import { TOPIC } from '../../common/progress.ts'
 import { createDecoder, framed, type Verdict } from '../../schemas/dossier-event/codec.ts'
 import type { Refusal } from '../../schemas/dossier-event/door.ts'
 import type { SchemaRegistry } from '../../schemas/registry.ts'
+import { quoted } from '../quoted.ts'
 import { PARKED_REASONS } from './parked.ts'
 import { TopicUnreadable } from './read-topic.ts'
-import { quoted } from './slices.ts'
 
 /** A record that lies at a gap of the log, without its bytes. */
 export interface Suspect {

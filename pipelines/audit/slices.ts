@@ -2,8 +2,10 @@
  * The dossiers of the log and the ledger, cut into ranges of the primary key (slot, dossier_id) that fit in memory each,
  * however many there are and however their numbers look. Cut at random samples: slices are about equal, never exact.
  */
+
 import type { ClickHouseClient } from '@clickhouse/client'
 import { rowsOf } from '../../common/clickhouse.ts'
+import { quoted } from '../quoted.ts'
 
 /** A condition on `slot` and `dossier_id`, true for the dossiers of a slice; holds for both tables. */
 export type Slice = string
@@ -18,10 +20,6 @@ const SLICE_ROWS = 400_000
 /** A changed dossier brings its whole history along. */
 const SLICE_ROWS_CHANGED = 50_000
 const SAMPLES_PER_SLICE = 64
-
-/** A text as it stands in SQL. Escapes are bytes: beyond ASCII a character is written as it is. */
-export const quoted = (text: string): string =>
-  `'${text.replace(/[\\']/g, '\\$&').replace(/\p{Cc}/gu, char => (char < '\x80' ? `\\x${char.charCodeAt(0).toString(16).padStart(2, '0')}` : char))}'`
 
 const timeOf = (moment: Date) =>
   `toDateTime64(${quoted(moment.toISOString().slice(0, 23).replace('T', ' '))}, 3, 'UTC')`

@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto'
 import type { ClickHouseClient } from '@clickhouse/client'
 import { lastLoad, loadTables } from '../list-loads.ts'
+import { quoted } from '../quoted.ts'
 import { FROM_TO, unitDay } from '../templates.ts'
 import { type Indicator, type Measure, ownIndicators } from './catalogue.ts'
 import { conditionOf, nameOf, ratioOf } from './measures.ts'
@@ -13,8 +14,6 @@ const KINDS = {
   ended: { day: 'ended_on', where: 'ended_on BETWEEN {from:Date} AND {to:Date} AND ended_on != toDate(0)' },
   pending: { day: '{to:Date}', where: 'received_on <= {to:Date} AND (ended_on = toDate(0) OR ended_on > {to:Date})' },
 } as const
-
-const text = (value: string) => `'${value.replaceAll('\\', '\\\\').replaceAll("'", "\\'")}'`
 
 /** The two views differ in where dossiers are placed, as whole ones or by shares. */
 const FORMS = {
@@ -60,7 +59,7 @@ export function viewOf(catalogue: readonly Indicator[], form: keyof typeof FORMS
   const rows = catalogue.map(one => {
     const [numerator, denominator] = [sumOf(one.numerator), sumOf(one.denominator)]
     const value = `toNullable(${ratioOf(`toFloat64(${numerator})`, `toFloat64(${denominator})`, one.zero)})`
-    return `(${text(one.code)}, toUInt16(${one.version}), toDate32(${text(one.valid_from)}), toDate32(${text(one.valid_to ?? '2299-12-31')}), ${counted(numerator)}, ${counted(denominator)}, ${value})`
+    return `(${quoted(one.code)}, toUInt16(${one.version}), toDate32(${quoted(one.valid_from)}), toDate32(${quoted(one.valid_to ?? '2299-12-31')}), ${counted(numerator)}, ${counted(denominator)}, ${value})`
   })
   return `CREATE VIEW ${view} AS
 SELECT row.1 AS indicator_code, row.2 AS indicator_version, at_code AS unit_code, at_valid_from AS unit_valid_from, name AS unit_name,
